@@ -1,0 +1,1 @@
+"""The Procore API as one client: paced, authorised, retried, page after page."""

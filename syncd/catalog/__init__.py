@@ -1,0 +1,1 @@
+"""The catalog: resources as data, and the tables that follow from them."""

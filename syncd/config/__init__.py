@@ -1,0 +1,1 @@
+"""Settings: find, read, substitute, validate, and point at the line."""

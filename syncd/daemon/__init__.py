@@ -1,0 +1,1 @@
+"""The daemon: schedule, life cycle, and what one sees of it."""

@@ -1,0 +1,208 @@
+"""What the engine needs from outside, as Protocols. Each has a twin in memory and one contract suite for both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from syncd.catalog.layout import Addition, Layout
+from syncd.model import (
+    Counts,
+    CursorState,
+    Id,
+    Key,
+    Known,
+    ListRequest,
+    Page,
+    Partition,
+    Priority,
+    RunRecord,
+    RunReport,
+    Window,
+    Write,
+)
+
+
+class Clock(Protocol):
+    """Time, and waiting that ends early when the program is asked to stop."""
+
+    def now(self) -> datetime:
+        """The wall clock, UTC, aware."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            Stopped: The program was asked to stop; at once, also when it was asked before.
+        """
+
+    def stopping(self) -> bool:
+        """Whether the program was asked to stop."""
+
+
+class Source(Protocol):
+    """The API as one principal sees it."""
+
+    def pages(self, request: ListRequest) -> Iterator[Page]:
+        """The pages of a listing from `request.start` on, paced, authorised and retried.
+
+        Raises:
+            Refused, RequestRejected, Unauthorized, BadAnswer, Unavailable: See `syncd.errors`.
+            ConsentNeeded, CredentialsRefused: No token is to be had.
+            Stopped: Asked to stop while waiting.
+        """
+
+    def get(
+        self,
+        company_id: int,
+        path: str,
+        params: Sequence[tuple[str, str]] = (),
+        priority: Priority = Priority.INCREMENT,
+    ) -> Any:
+        """One GET request's parsed JSON. Raises as `pages`."""
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests sent so far, refused and repeated ones included."""
+
+
+class Lease(Protocol):
+    """The right of one process to run one job, with a fencing number that writes are checked against.
+
+    Attributes:
+        name: What is leased (`job:<name>`).
+        fence: Grows with every owner; a write under an older one is refused.
+    """
+
+    name: str
+    fence: int
+
+    def renew(self) -> None:
+        """Extend it.
+
+        Raises:
+            LeaseLost: Another owner has it.
+        """
+
+    def release(self) -> None:
+        """Give it up; harmless when it is lost."""
+
+
+class Store(Protocol):
+    """The database, as far as the engine writes to it. Safe to call from several threads."""
+
+    def open(self, layout: Layout) -> Layout:
+        """Make the resource's tables as the catalog has them, or bring them up to it, additively.
+
+        Returns:
+            The layout as it stands: with the additions recorded before, and with the types of columns that exist.
+        """
+
+    def widen(self, layout: Layout, additions: Sequence[Addition], run_id: str) -> Layout:
+        """Add columns and child tables at once, and record them in `syncd_schema_changes`."""
+
+    def cursors(self, partitions: Sequence[Partition]) -> Mapping[Partition, CursorState]:
+        """What is remembered of these partitions; those never read are absent."""
+
+    def parent_ids(
+        self, layout: Layout, columns: Sequence[str], company_id: int, project_id: int | None
+    ) -> Iterator[tuple[Id, ...]]:
+        """Values of these columns in the live rows of a parent resource, distinct, streamed."""
+
+    def known(self, layout: Layout, partition: Partition, keys: Sequence[Key]) -> Mapping[Key, Known]:
+        """What the store has of these records; those it does not have are absent."""
+
+    def commit(
+        self, layouts: Mapping[str, Layout], writes: Sequence[Write], run_id: str, lease: Lease
+    ) -> Sequence[Counts]:
+        """Store batches, whole, in one transaction: rows, children as sets, sightings, rejects, cursors, proofs.
+
+        Args:
+            layouts: Layout of every resource that the writes name.
+            writes: In order.
+            run_id: Written to the rows.
+            lease: Checked inside the transaction.
+
+        Returns:
+            Counts per write, with `inserted`, `updated` and `deleted` (from `gone`) as they came out.
+
+        Raises:
+            LeaseLost: Nothing was written.
+        """
+
+    def live(self, layout: Layout, partition: Partition, window: Window | None = None) -> int:
+        """How many rows of this partition stand without tombstone and are seen by its principal."""
+
+    def missing(
+        self, layout: Layout, partition: Partition, window: Window | None, seen: frozenset[Key] | None
+    ) -> Iterator[Key]:
+        """Keys of the partition's live rows, seen by its principal, that a complete listing did not bring.
+
+        Args:
+            layout: The resource's tables.
+            partition: Its scope, parents included.
+            window: Only rows of these days, where the listing was of these days.
+            seen: Keys of the listing, or None where they were stored as sightings.
+        """
+
+    def sweep(
+        self,
+        layout: Layout,
+        partition: Partition,
+        keys: Sequence[Key],
+        run_id: str,
+        lease: Lease,
+        *,
+        remove: bool,
+        cursor: CursorState | None = None,
+    ) -> int:
+        """Take this principal's sight from rows; those that nobody sees any more become tombstones, or are removed.
+
+        Returns:
+            How many rows became tombstones (or were removed).
+        """
+
+    def forget_sightings(self, partition: Partition) -> None:
+        """Drop what a listing remembered as seen."""
+
+    def lease(self, name: str, seconds: float) -> Lease:
+        """Take a lease.
+
+        Raises:
+            JobBusy: Another process has it; the message says who, since when, and until when.
+        """
+
+    def open_run(self, run: RunRecord) -> None:
+        """Record that a run began."""
+
+    def close_run(self, report: RunReport) -> None:
+        """Record how it ended."""
+
+    def skipped(self, partitions: Sequence[Partition], now: datetime) -> Mapping[Partition, str]:
+        """Partitions whose refusal is remembered and not yet to be probed again, with the reason."""
+
+    def refused(self, partition: Partition, status: int, reason: str, now: datetime) -> None:
+        """Remember a refusal; the interval to the next probe grows."""
+
+    def allowed(self, partition: Partition) -> None:
+        """Forget the refusal of a partition that answered."""
+
+
+class Progress(Protocol):
+    """Who is told how a run goes; a progress bar, a status line, or nobody."""
+
+    def planned(self, resource: str, partitions: int) -> None:
+        """So many partitions of a resource are to be read."""
+
+    def page(self, partition: Partition, records: int) -> None:
+        """A page arrived."""
+
+    def done(self, partition: Partition, counts: Counts) -> None:
+        """A partition was finished."""
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """The run waits for quota or for a retry."""

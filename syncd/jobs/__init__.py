@@ -1,0 +1,1 @@
+"""Job types: the protocol, the registry, and the built-in one."""

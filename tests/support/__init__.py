@@ -1,0 +1,1 @@
+"""What several test files share: real servers, real databases, real processes."""

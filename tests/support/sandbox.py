@@ -1,0 +1,1 @@
+"""A real sandbox over a real socket, one per test."""
