@@ -12,7 +12,8 @@
     ├── CredentialsRefused        Procore does not accept the app's credentials    exit 1
     ├── VaultError                the vault's key is missing, wrong or too open    exit 2
     ├── StoreError                the database cannot be read or written           exit 1
-    │   └── StoreUnavailable      ... for now: waiting may help
+    │   ├── StoreUnavailable      ... for now: waiting may help
+    │   └── Unstorable            ... because of a value in the batch: find it, keep it aside
     └── ApiError                  a request did not lead to a usable answer        exit 1
         ├── Refused               403, 404: this principal may not see it: remember, go on
         ├── RequestRejected       400, 406, 422 ...: the request itself is wrong: report, go on
@@ -90,6 +91,10 @@ class StoreError(SyncdError):
 
 class StoreUnavailable(StoreError):
     """The database does not answer or is locked; waiting may help."""
+
+
+class Unstorable(StoreError):
+    """The database refused a value of the batch; nothing of the batch was written."""
 
 
 class ApiError(SyncdError):

@@ -282,6 +282,7 @@ class Write:
         rejects: Records that cannot be stored.
         cursor: The partition's cursor after this batch.
         proof: Set by the last batch of a listing.
+        remove: Whether `gone` removes rows instead of marking them.
     """
 
     partition: Partition
@@ -298,6 +299,7 @@ class Write:
     rejects: Sequence[Reject] = ()
     cursor: CursorState | None = None
     proof: Proof | None = None
+    remove: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +323,6 @@ class RunRecord:
         trigger: `schedule`, `manual`, `catch-up`.
         due_at: The instant of the schedule that it serves, or None.
         started_at: UTC.
-        priority: Who goes first when the quota is short.
     """
 
     id: str

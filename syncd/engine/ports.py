@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from syncd.catalog.layout import Addition, Layout
+from syncd.catalog.resource import Resource
 from syncd.model import (
     Counts,
     CursorState,
@@ -95,8 +96,12 @@ class Lease(Protocol):
 class Store(Protocol):
     """The database, as far as the engine writes to it. Safe to call from several threads."""
 
-    def open(self, layout: Layout) -> Layout:
+    def open(self, resource: Resource, table_names: frozenset[str]) -> Layout:
         """Make the resource's tables as the catalog has them, or bring them up to it, additively.
+
+        Args:
+            resource: The catalog's entry.
+            table_names: Names of all resources, which child tables must not take.
 
         Returns:
             The layout as it stands: with the additions recorded before, and with the types of columns that exist.

@@ -1,0 +1,110 @@
+"""How far a partition has been read, and the listing under way: frozen values, and their JSON for the store."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+
+from syncd.model import Continuation, CursorState, Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A listing under way, so that it can go on after an interruption.
+
+    Attributes:
+        kind: Which of the partition's listings it is: `all`, `changes`, `recent`, `days`, `deleted`.
+        started_at: When its first request was sent, server's clock.
+        next: Where it goes on.
+        seam: Identity of the last record covered, to compare the next page with.
+        seen: Records seen so far.
+        rejected: Of these, rejected.
+        sighted: Whether the keys seen are remembered in the store, for the sweep.
+        first: First day, where it is of days.
+        last: Last day.
+    """
+
+    kind: str
+    started_at: datetime
+    next: Continuation
+    seam: str
+    seen: int
+    rejected: int
+    sighted: bool
+    first: str = ""
+    last: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """What the engine remembers of a partition.
+
+    Attributes:
+        watermark: What changed before it is stored; server's clock.
+        full_at: Start of the last complete listing.
+        listing: Set while one is under way.
+        days: First and last day of dated logs that a first load has covered, or None.
+        refreshed: Last day that a refresh of dated logs has reached, while one is under way.
+        doubt: How many rows the last listing missed, where it was not believed.
+    """
+
+    watermark: datetime | None = None
+    full_at: datetime | None = None
+    listing: Listing | None = None
+    days: tuple[str, str] | None = None
+    refreshed: str | None = None
+    doubt: int | None = None
+
+    @property
+    def mode(self) -> Mode:
+        """How a run that finds this cursor reads, unless a full refresh is due."""
+        return Mode.FULL if self.watermark is None else Mode.INCREMENTAL
+
+
+def load(state: CursorState | None) -> Cursor:
+    """The cursor that the store remembers; a partition never read has an empty one."""
+    if state is None:
+        return Cursor()
+    data: dict[str, Any] = orjson.loads(state.state)
+    listing = data.get("listing")
+    days = data.get("days")
+    return Cursor(
+        watermark=state.watermark,
+        full_at=state.full_at,
+        listing=_listing(listing) if listing else None,
+        days=(days[0], days[1]) if days else None,
+        refreshed=data.get("refreshed"),
+        doubt=data.get("doubt"),
+    )
+
+
+def dump(cursor: Cursor) -> CursorState:
+    """As the store keeps it."""
+    data: dict[str, Any] = {}
+    if cursor.listing is not None:
+        data["listing"] = asdict(cursor.listing)
+    for name in ("days", "refreshed", "doubt"):
+        value = getattr(cursor, name)
+        if value is not None:
+            data[name] = value
+    return CursorState(cursor.watermark, cursor.full_at, orjson.dumps(data).decode())
+
+
+def _listing(data: dict[str, Any]) -> Listing:
+    start = data.pop("next")
+    params = tuple((name, value) for name, value in start.pop("params"))
+    started = datetime.fromisoformat(data.pop("started_at"))
+    return Listing(started_at=started, next=Continuation(params=params, **start), **data)
+
+
+def begin(cursor: Cursor) -> Cursor:
+    """The same cursor with no listing under way."""
+    return replace(cursor, listing=None)
+
+
+def later(day: str, days: int) -> str:
+    """The day so many days after (or before) an ISO day."""
+    return date.fromordinal(date.fromisoformat(day).toordinal() + days).isoformat()

@@ -1,0 +1,519 @@
+"""One partition from the API to the writer: its listings, page after page, and the proof that each was complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from syncd.engine.cursor import Cursor, Listing, dump, later
+from syncd.engine.identity import Identified, Identifier
+from syncd.engine.options import Options
+from syncd.engine.ports import Clock, Lease, Progress, Source, Store
+from syncd.engine.session import Session
+from syncd.engine.strategy import Spec, fill, listings
+from syncd.engine.sweep import judge
+from syncd.engine.writer import Item, Writer
+from syncd.errors import RequestRejected, Stopped, Unavailable
+from syncd.model import (
+    Continuation,
+    Counts,
+    CursorState,
+    Key,
+    Known,
+    Mode,
+    Page,
+    Partition,
+    Proof,
+    Record,
+    Status,
+    Write,
+)
+
+_log = structlog.get_logger(__name__)
+
+_READINGS = 3
+"""How often a listing that does not agree with itself is read before the partition is reported instead."""
+_SWEEP = 1_000
+"""Rows that become tombstones in one transaction."""
+_TOO_MUCH = frozenset({400, 408, 413, 422})
+"""Statuses with which endpoints refuse a range of days that is too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every partition of a run works with."""
+
+    source: Source
+    store: Store
+    writer: Writer
+    clock: Clock
+    progress: Progress
+    options: Options
+    run_id: str
+    lease: Lease
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How reading a partition went.
+
+    Attributes:
+        mode: How it was read.
+        forward: Told of every committed batch.
+        counts: Filled as batches commit.
+        rejected: Records that could not be stored.
+        misfits: Values that did not fit their column.
+        notes: In words, why it is not `ok`.
+    """
+
+    mode: Mode
+    forward: Callable[[Counts], None]
+    counts: Counts = field(default_factory=Counts)
+    rejected: int = 0
+    misfits: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, counts: Counts) -> None:
+        """Count a committed batch."""
+        self.counts = self.counts + counts
+        self.forward(counts)
+
+    @property
+    def status(self) -> Status:
+        """`partial` where a listing was not believed or does not agree with itself, or records were rejected."""
+        return Status.PARTIAL if self.notes or self.rejected else Status.OK
+
+    @property
+    def note(self) -> str:
+        """Why it is not `ok`, or an empty string."""
+        rejected = [f"{self.rejected} records were rejected, see syncd_rejects"] if self.rejected else []
+        return "; ".join([*dict.fromkeys(self.notes), *rejected])
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One listing as far as it has been read.
+
+    Attributes:
+        before: Live rows when it began, or None where it goes on from an earlier run.
+        seen: Records listed.
+        rejected: Of these, rejected.
+        stored: Of these, with a key of their own.
+        fresh: Of these, not yet live rows of this principal when their page came.
+        total: What Procore says the listing has, or None.
+        seam: Identity of the last record.
+        sighted: Whether the keys seen are remembered in the store, for the sweep.
+        keys: Keys seen, where one page is all of it, else None.
+    """
+
+    started_at: datetime | None = None
+    before: int | None = None
+    seen: int = 0
+    rejected: int = 0
+    stored: int = 0
+    fresh: int = 0
+    total: int | None = None
+    seam: str = ""
+    sighted: bool = False
+    keys: frozenset[Key] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """A complete listing compared with the store.
+
+    Attributes:
+        stored: Live rows now.
+        note: What does not agree, or what was deleted all the same; empty where nothing is to be said.
+        believed: Whether the partition is proved.
+        doubt: How many rows were not listed, where that waits for a second listing.
+    """
+
+    stored: int
+    note: str = ""
+    believed: bool = True
+    doubt: int | None = None
+
+
+class Drift(Exception):
+    """The pages of a listing do not fit together."""
+
+
+class Extract:
+    """Reads one partition.
+
+    Args:
+        session: Its resource and tables, shared with the resource's other partitions.
+        partition: What to read.
+        cursor: How far it was read.
+        tools: What every partition of the run works with.
+    """
+
+    def __init__(self, session: Session, partition: Partition, cursor: Cursor, tools: Tools) -> None:
+        self._resource = session.resource
+        self._session = session
+        self._partition = partition
+        self._cursor = cursor
+        self._minimiser = session.minimiser
+        self._tools = tools
+        salt = self._minimiser.salt + (b"details" if self._details else b"")
+        self._identifier = Identifier(self._resource, session.layout, partition, salt)
+        self._log = _log.bind(resource=partition.resource, project=partition.project_id, parent=partition.parent_text)
+
+    @property
+    def _details(self) -> bool:
+        return self._tools.options.details and self._resource.detail is not None
+
+    def read(self, outcome: Outcome) -> None:
+        """Bring the partition up to date.
+
+        Raises:
+            SyncdError: What the source or the store raise; what was committed stays, and the next run goes on there.
+        """
+        now = self._tools.clock.now()
+        try:
+            self._read_all(listings(self._resource, self._partition, self._cursor, self._tools.options, now), outcome)
+        except (RequestRejected, Unavailable) as error:
+            if self._resource.window is None or error.status not in _TOO_MUCH:
+                raise
+            self._log.info("a long range of days was refused, asking by month", status=error.status)
+            again = listings(
+                self._resource, self._partition, self._cursor, self._tools.options, now, month=True
+            )  # fmt: skip
+            self._read_all(again, outcome)
+
+    def _read_all(self, specs: Iterator[Spec], outcome: Outcome) -> None:
+        for spec in list(specs):
+            if not self._read_listing(spec, outcome):
+                return
+
+    def _read_listing(self, spec: Spec, outcome: Outcome) -> bool:
+        """Read one listing to its end, again where it moves meanwhile; whether it was believed."""
+        reading = self._resumed(spec) or self._fresh(spec)
+        for attempt in range(1, _READINGS + 1):
+            try:
+                self._read_pages(spec, reading, outcome)
+            except Drift as drift:
+                self._log.warning("a listing moved while it was read", why=str(drift), attempt=attempt)
+                self._cursor = replace(self._cursor, listing=None)
+                self._tools.writer.flush()
+                if attempt == _READINGS:
+                    outcome.notes.append(f"{drift}, {_READINGS} times over")
+                    self._conclude(outcome, reading, str(drift))
+                    return False
+                reading = self._fresh(spec)
+            else:
+                return self._finish(spec, reading, outcome)
+        return False
+
+    def _resumed(self, spec: Spec) -> _Reading | None:
+        listing = self._cursor.listing
+        days = (spec.window.first, spec.window.last) if spec.window else ("", "")
+        if listing is None or not spec.complete or listing.kind != spec.kind or (listing.first, listing.last) != days:
+            return None
+        return _Reading(
+            started_at=listing.started_at,
+            seen=listing.seen,
+            rejected=listing.rejected,
+            stored=listing.seen - listing.rejected,
+            seam=listing.seam,
+            sighted=listing.sighted,
+        )
+
+    def _fresh(self, spec: Spec) -> _Reading:
+        self._cursor = replace(self._cursor, listing=None)
+        if not spec.complete:
+            return _Reading()
+        return _Reading(before=self._tools.store.live(self._session.layout, self._partition, spec.window))
+
+    def _read_pages(self, spec: Spec, reading: _Reading, outcome: Outcome) -> None:
+        start = self._cursor.listing.next if self._cursor.listing else None
+        for page in self._tools.source.pages(replace(spec.request, start=start)):
+            if reading.started_at is None:
+                reading.started_at = page.server_time
+                if page.next is None:
+                    reading.keys = frozenset()
+                elif spec.complete and reading.before:
+                    self._tools.store.forget_sightings(self._partition)
+                    reading.sighted = True
+            reading.total = reading.total if page.total is None else page.total
+            records = self._page(spec, reading, page, outcome)
+            if spec.since is not None and _reached(records, spec.since):
+                return
+            if self._tools.clock.stopping():
+                raise Stopped("The run was asked to stop.")
+        if reading.total is not None and reading.seen != reading.total:
+            raise Drift(f"Procore announced {reading.total} records and listed {reading.seen}")
+
+    def _page(self, spec: Spec, reading: _Reading, page: Page, outcome: Outcome) -> Sequence[Record]:
+        items: Sequence[Any] = page.records
+        if self._minimiser.active:
+            items = [self._minimiser.record(item) for item in items]
+        found = self._identifier.identify(items)
+        covered = _covered(found.marks, page.overlap, reading.seam)
+        if covered:
+            items = items[covered:]
+            found = self._identifier.identify(items)
+        if found.marks:
+            reading.seam = found.marks[-1]
+        reading.seen += len(items)
+        if spec.kind == "deleted":
+            self._gone(found, outcome)
+            return found.records
+        live, gone = _split(found) if spec.with_deleted else (found, [])
+        known = self._tools.store.known(self._session.layout, self._partition, live.keys) if live.keys else {}
+        reading.stored += len(found.keys)
+        reading.rejected += len(found.rejects)
+        reading.fresh += sum(not _stands(known.get(key)) for key in live.keys)
+        if reading.keys is not None:
+            reading.keys = frozenset(found.keys)
+        outcome.rejected += len(found.rejects)
+        write = self._write(live, known, outcome)
+        write = replace(
+            write,
+            counts=replace(write.counts, read=len(items), rejected=len(found.rejects)),
+            gone=gone,
+            rejects=found.rejects,
+            sightings=found.keys if reading.sighted else (),
+            cursor=None if page.next is None else self._advance(spec, reading, page.next),
+        )
+        if items or write.cursor is not None:
+            self._put(write, outcome, found)
+        self._tools.progress.page(self._partition, len(items))
+        return found.records
+
+    def _gone(self, found: Identified, outcome: Outcome) -> None:
+        if not found.keys:
+            return
+        known = self._tools.store.known(self._session.layout, self._partition, found.keys)
+        gone = [key for key in found.keys if _stands(known.get(key))]
+        if gone:
+            self._put(Write(self._partition, gone=gone, remove=self._tools.options.remove), outcome)
+
+    def _write(self, found: Identified, known: Mapping[Key, Known], outcome: Outcome) -> Write:
+        """What a page changes in the store."""
+        changed: list[int] = []
+        seen: list[Key] = []
+        for row, (key, content) in enumerate(zip(found.keys, found.hashes, strict=True)):
+            have = known.get(key)
+            if have is None or have.hash != content:
+                changed.append(row)
+            elif not _stands(have):
+                seen.append(key)
+        unchanged = len(found.keys) - len(changed) - sum(known[key].deleted for key in seen)
+        counts = Counts(unchanged=unchanged, updated=sum(known[key].deleted for key in seen))
+        remove = self._tools.options.remove
+        if not changed:
+            return Write(self._partition, counts=counts, seen=seen, remove=remove)
+        keys = [found.keys[row] for row in changed]
+        records = [found.records[row] for row in changed]
+        if self._details:
+            records = [self._detailed(record, key) for record, key in zip(records, keys, strict=True)]
+        shaped = self._session.shape(self._partition, records, keys)
+        outcome.misfits += shaped.misfit_count
+        return Write(
+            self._partition,
+            root=shaped.root,
+            children=shaped.children,
+            child_tables=self._session.child_tables,
+            keys=keys,
+            hashes=[found.hashes[row] for row in changed],
+            misfits=shaped.misfits,
+            counts=counts,
+            seen=seen,
+            remove=remove,
+        )
+
+    def _detailed(self, record: Record, key: Key) -> Record:
+        assert self._resource.detail is not None
+        path, params = fill(self._resource.detail.replace("{id}", str(key[-1])), self._resource, self._partition)
+        detail = self._tools.source.get(self._partition.company_id, path, params)
+        if isinstance(detail, Mapping) and isinstance(detail.get("data"), Mapping):
+            detail = detail["data"]
+        if not isinstance(detail, Mapping):
+            return record
+        return self._minimiser.record({**detail, **record}) if self._minimiser.active else {**detail, **record}
+
+    def _advance(self, spec: Spec, reading: _Reading, following: Continuation) -> CursorState:
+        assert reading.started_at is not None
+        first, last = (spec.window.first, spec.window.last) if spec.window else ("", "")
+        listing = Listing(
+            kind=spec.kind,
+            started_at=reading.started_at,
+            next=following,
+            seam=reading.seam,
+            seen=reading.seen,
+            rejected=reading.rejected,
+            sighted=reading.sighted,
+            first=first,
+            last=last,
+        )
+        self._cursor = replace(self._cursor, listing=listing)
+        return dump(self._cursor)
+
+    def _finish(self, spec: Spec, reading: _Reading, outcome: Outcome) -> bool:
+        started = reading.started_at or self._tools.clock.now()
+        settled = self._settle(spec, reading, outcome) if spec.complete else _Settled(reading.stored)
+        reading.stored = settled.stored
+        if settled.believed:
+            self._cursor = self._reached_by(spec, started)
+            if settled.note:
+                self._log.warning("rows were deleted", why=settled.note)
+        else:
+            outcome.notes.append(settled.note)
+            self._cursor = replace(self._cursor, listing=None, doubt=settled.doubt)
+        if spec.kind != "deleted":
+            self._conclude(outcome, reading, settled.note)
+        return settled.believed
+
+    def _settle(self, spec: Spec, reading: _Reading, outcome: Outcome) -> _Settled:
+        """Compare a complete listing with the store, and take from the store what is gone."""
+        tools, layout = self._tools, self._session.layout
+        if reading.before is not None and reading.before + reading.fresh == reading.stored:
+            return _Settled(reading.stored)
+        tools.writer.flush()
+        live = tools.store.live(layout, self._partition, spec.window)
+        missing = 0
+        if live != reading.stored and (reading.sighted or reading.keys is not None):
+            missing = sum(1 for _ in tools.store.missing(layout, self._partition, spec.window, reading.keys))
+        verdict = judge(
+            before=live,
+            missing=missing,
+            seen=reading.seen,
+            doubt=self._cursor.doubt,
+            accept=tools.options.accept_deletes,
+            guard=tools.options.guard,
+        )
+        if not verdict.believed:
+            return _Settled(live, verdict.note, believed=False, doubt=missing)
+        if missing:
+            outcome.add(Counts(deleted=self._sweep(spec, reading.keys)))
+            live -= missing
+        if reading.sighted:
+            tools.store.forget_sightings(self._partition)
+        if live != reading.stored:
+            note = f"{reading.stored} records were listed and {live} rows stand in the table"
+            return _Settled(live, note, believed=False)
+        return _Settled(live, verdict.note)
+
+    def _sweep(self, spec: Spec, keys: frozenset[Key] | None) -> int:
+        tools, layout = self._tools, self._session.layout
+        gone = list(tools.store.missing(layout, self._partition, spec.window, keys))
+        return sum(
+            tools.store.sweep(
+                layout,
+                self._partition,
+                gone[start : start + _SWEEP],
+                tools.run_id,
+                tools.lease,
+                remove=tools.options.remove,
+            )
+            for start in range(0, len(gone), _SWEEP)
+        )
+
+    def _reached_by(self, spec: Spec, started: datetime) -> Cursor:
+        """The cursor after a listing that is believed."""
+        cursor = replace(self._cursor, listing=None)
+        if spec.kind == "all":
+            return replace(cursor, watermark=started, full_at=started, doubt=None)
+        if spec.kind in ("changes", "recent"):
+            until = started if spec.until is None else min(spec.until, started)
+            return replace(cursor, watermark=until)
+        if spec.kind == "days":
+            return self._reached_days(cursor, spec, started)
+        return cursor
+
+    def _reached_days(self, cursor: Cursor, spec: Spec, started: datetime) -> Cursor:
+        assert spec.window is not None
+        today = self._tools.clock.now().date().isoformat()
+        first, last = spec.window.first, spec.window.last
+        reached_today = last >= today
+        if cursor.days is None:
+            earliest = later(today, -self._tools.options.logs_from.days)
+            if reached_today:
+                days = (min(first, earliest), today)
+                return replace(cursor, days=days, refreshed=None, watermark=started, full_at=started, doubt=None)
+            return replace(cursor, refreshed=last)
+        if reached_today:
+            span = (min(first, cursor.days[0]), max(today, cursor.days[1]))
+            whole = first <= later(today, -self._tools.options.logs_from.days) or cursor.refreshed is not None
+            full_at = started if whole else cursor.full_at
+            return replace(cursor, days=span, refreshed=None, watermark=started, full_at=full_at, doubt=None)
+        if last < cursor.days[0]:
+            return replace(cursor, days=(first, cursor.days[1]) if last == later(cursor.days[0], -1) else cursor.days)
+        return replace(cursor, refreshed=last)
+
+    def _conclude(self, outcome: Outcome, reading: _Reading, note: str) -> None:
+        """Commit the cursor as it stands and what the listing proved."""
+        proof = Proof(
+            mode=outcome.mode,
+            api_total=reading.total,
+            seen=reading.seen,
+            stored=reading.stored,
+            rejected=reading.rejected,
+            status=outcome.status,
+            note=note,
+            checked_at=reading.started_at or self._tools.clock.now(),
+        )
+        self._put(Write(self._partition, cursor=dump(self._cursor), proof=proof), outcome)
+
+    def _put(self, write: Write, outcome: Outcome, found: Identified | None = None) -> None:
+        records: Sequence[Record] = ()
+        if found is not None and write.keys:
+            by_key = dict(zip(found.keys, found.records, strict=True))
+            records = [by_key[key] for key in write.keys]
+        self._tools.writer.put(Item(write, records, outcome.add))
+
+
+def _stands(known: Known | None) -> bool:
+    return known is not None and known.seen and not known.deleted
+
+
+def _covered(marks: Sequence[str], overlap: int, seam: str) -> int:
+    """How many of a page's first records earlier pages have covered.
+
+    Raises:
+        Drift: The page should repeat the last record before it and does not: something moved in between.
+    """
+    if overlap == 0 or not seam:
+        return 0
+    try:
+        return marks.index(seam) + 1
+    except ValueError:
+        raise Drift("A page does not begin where the page before it ended") from None
+
+
+def _split(found: Identified) -> tuple[Identified, list[Key]]:
+    """Live records, and keys of those that Procore shows as deleted."""
+    gone = [row for row, record in enumerate(found.records) if _is_deleted(record)]
+    if not gone:
+        return found, []
+    dead = set(gone)
+    keep = [row for row in range(len(found.records)) if row not in dead]
+    live = replace(
+        found,
+        records=[found.records[row] for row in keep],
+        keys=[found.keys[row] for row in keep],
+        hashes=[found.hashes[row] for row in keep],
+    )
+    return live, [found.keys[row] for row in gone]
+
+
+def _is_deleted(record: Record) -> bool:
+    return any(record.get(name) not in (None, False, "") for name in ("deleted_at", "deleted", "is_deleted"))
+
+
+def _reached(records: Sequence[Record], since: datetime) -> bool:
+    """Whether the oldest change of a page is before the cursor."""
+    stamps = [record.get("updated_at") for record in records]
+    oldest = min((stamp for stamp in stamps if isinstance(stamp, str)), default=None)
+    if oldest is None:
+        return False
+    try:
+        return datetime.fromisoformat(oldest) < since
+    except (ValueError, TypeError):
+        return False

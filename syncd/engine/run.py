@@ -1,0 +1,345 @@
+"""One run: resources in stages, partitions side by side, counts and an honest status at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import structlog
+
+from syncd.catalog.layout import Layout
+from syncd.engine.cursor import Cursor, load
+from syncd.engine.extract import Extract, Outcome, Tools
+from syncd.engine.labels import CustomFieldLabels
+from syncd.engine.minimise import Minimiser
+from syncd.engine.options import Options
+from syncd.engine.plan import Planner, Resources, stages
+from syncd.engine.ports import Clock, Lease, Progress, Source, Store
+from syncd.engine.session import Session, Widening
+from syncd.engine.strategy import mode_of
+from syncd.engine.writer import Item, Writer
+from syncd.errors import ApiError, Refused, Stopped, SyncdError
+from syncd.model import (
+    Counts,
+    Mode,
+    Partition,
+    Proof,
+    ResourceReport,
+    RunRecord,
+    RunReport,
+    Status,
+    Write,
+)
+
+_log = structlog.get_logger(__name__)
+
+_CHUNK = 200
+"""Partitions whose cursors are read in one query."""
+_LEASE_SECONDS = 60.0
+
+_PARTIAL_EXIT = 3
+_NOTES = 3
+"""Different reasons told per resource; all of them stand in `syncd_partitions`."""
+
+
+class _Tally:
+    """What a run did for one resource so far; told by several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.partitions = 0
+        self.full = 0
+        self.misfits = 0
+        self.worked = 0
+        self.broken = 0
+        self.counts = Counts()
+        self._notes: dict[str, int] = {}
+
+    def planned(self, partitions: int) -> None:
+        """So many more partitions."""
+        with self._lock:
+            self.partitions += partitions
+
+    def add(self, counts: Counts) -> None:
+        """A batch was committed."""
+        with self._lock:
+            self.counts = self.counts + counts
+
+    def worked_out(self, outcome: Outcome) -> None:
+        """A partition was read to its end."""
+        with self._lock:
+            self.worked += 1
+            self.full += outcome.mode is Mode.FULL
+            self.misfits += outcome.misfits
+            if outcome.note:
+                self._note(outcome.note)
+
+    def failed(self, note: str, *, refused: bool) -> None:
+        """A partition could not be read; `note` is empty where that is as the operator wants it."""
+        with self._lock:
+            self.broken += not refused
+            if note:
+                self._note(note)
+
+    def _note(self, text: str) -> None:
+        self._notes[text] = self._notes.get(text, 0) + 1
+
+    def report(self, resource: str) -> ResourceReport:
+        """How it ended."""
+        status = Status.OK
+        if self._notes:
+            status = Status.FAILED if self.broken and not self.worked else Status.PARTIAL
+        notes = [text if times == 1 else f"{text} ({times} times)" for text, times in self._notes.items()]
+        more = f"; and {len(notes) - _NOTES} more, see syncd_partitions" if len(notes) > _NOTES else ""
+        return ResourceReport(
+            resource=resource,
+            status=status,
+            mode=Mode.FULL if self.full or not self.worked else Mode.INCREMENTAL,
+            partitions=self.partitions,
+            rows=self.counts,
+            error="; ".join(notes[:_NOTES]) + more if notes else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a run is given from outside."""
+
+    source: Source
+    store: Store
+    clock: Clock
+    progress: Progress
+    catalog: Resources
+
+
+class Run:
+    """Executes a job once.
+
+    Args:
+        ports: What it is given from outside.
+        options: The job's wishes.
+        record: The run as it is opened.
+        table_names: Names of all resources, which child tables must not take.
+    """
+
+    def __init__(self, ports: Ports, options: Options, record: RunRecord, table_names: frozenset[str]) -> None:
+        self._ports = ports
+        self._options = options
+        self._record = record
+        self._table_names = table_names
+        self._layouts: dict[str, Layout] = {}
+        self._tallies: dict[str, _Tally] = {}
+        self._abort: SyncdError | None = None
+        self._log = _log.bind(run_id=record.id, job=record.job)
+
+    def execute(self) -> RunReport:
+        """Run it.
+
+        Raises:
+            JobBusy: Another process runs this job; nothing was recorded.
+        """
+        store = self._ports.store
+        lease = store.lease(f"job:{self._record.job}", _LEASE_SECONDS)
+        heart = _Heart(lease, _LEASE_SECONDS / 4)
+        store.open_run(self._record)
+        heart.start()
+        error: SyncdError | None = None
+        try:
+            self._work(lease)
+        except SyncdError as caught:
+            error = caught
+        finally:
+            heart.stop()
+        report = self._report(error or self._abort)
+        try:
+            store.close_run(report)
+        finally:
+            lease.release()
+        return report
+
+    def _work(self, lease: Lease) -> None:
+        ports = self._ports
+        writer = Writer(ports.store, self._layouts, self._record.id, lease, ports.clock)
+        tools = Tools(
+            source=ports.source,
+            store=ports.store,
+            writer=writer,
+            clock=ports.clock,
+            progress=ports.progress,
+            options=self._options,
+            run_id=self._record.id,
+            lease=lease,
+        )
+        labels = CustomFieldLabels(ports.catalog, ports.source, self._options.company)
+        widening = Widening(ports.store, self._record.id, labels)
+        planner = Planner(self._record.principal, self._options, ports.store, self._layouts)
+        writer.start()
+        try:
+            projects: list[int] | None = None
+            for stage in stages(ports.catalog, self._wanted(), self._options):
+                sessions = [self._session(name, widening) for name in stage]
+                if projects is None and any(session.resource.scope == "project" for session in sessions):
+                    projects = planner.projects()
+                self._stage(sessions, planner, projects or [], tools)
+                writer.flush()
+        finally:
+            writer.close()
+
+    def _wanted(self) -> Sequence[str]:
+        only = set(self._options.only)
+        return [name for name in self._options.resources if not only or name in only]
+
+    def _session(self, name: str, widening: Widening) -> Session:
+        options = self._options
+        minimiser = Minimiser(options.exclude.get(name, ()), options.pseudonyms.get(name, ()), options.pseudonym_key)
+        resource = minimiser.resource(self._ports.catalog[name])
+        self._tallies[name] = _Tally()
+        return Session(
+            resource, minimiser, self._ports.store.open(resource, self._table_names), self._layouts, widening
+        )
+
+    def _stage(self, sessions: Sequence[Session], planner: Planner, projects: Sequence[int], tools: Tools) -> None:
+        work = _Shared(self._planned(sessions, planner, projects))
+        threads = [
+            threading.Thread(target=self._worker, args=(work, tools), name=f"partition-{number}", daemon=True)
+            for number in range(self._options.workers)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._abort is not None:
+            raise self._abort
+
+    def _planned(
+        self, sessions: Sequence[Session], planner: Planner, projects: Sequence[int]
+    ) -> Iterator[tuple[Session, Partition, Cursor]]:
+        store, options = self._ports.store, self._options
+        now = self._ports.clock.now()
+        for session in sessions:
+            made = planner.partitions(session.resource, projects)
+            tally = self._tallies[session.resource.name]
+            ignore = options.ignore_refusals
+            while chunk := list(islice(made, _CHUNK)):
+                skipped = {} if options.full or options.retry_refused else store.skipped(chunk, now)
+                states = store.cursors(chunk)
+                tally.planned(len(chunk))
+                self._ports.progress.planned(session.resource.name, len(chunk))
+                for partition in chunk:
+                    if partition in skipped:
+                        why = f"not asked again yet: {skipped[partition]}"
+                        tally.failed("" if ignore else why, refused=True)
+                        self._ports.progress.done(partition, Counts())
+                        continue
+                    yield session, partition, load(states.get(partition))
+
+    def _worker(self, work: _Shared, tools: Tools) -> None:
+        while self._abort is None:
+            try:
+                taken = work.take()
+                if taken is None:
+                    return
+                self._partition(*taken, tools)
+            except SyncdError as error:
+                self._abort = self._abort or error
+            except Exception as error:  # noqa: BLE001 - one partition must not end the process; it ends the run, loudly
+                self._log.exception("a partition ended with an unexpected error")
+                message = f"An unexpected error ended the run ({type(error).__name__})."
+                self._abort = self._abort or SyncdError(message, "The log has the details; please report them.")
+
+    def _partition(self, session: Session, partition: Partition, cursor: Cursor, tools: Tools) -> None:
+        tally = self._tallies[session.resource.name]
+        mode = mode_of(session.resource, partition, cursor, self._options, tools.clock.now())
+        outcome = Outcome(mode, tally.add)
+        try:
+            Extract(session, partition, cursor, tools).read(outcome)
+        except Refused as refusal:
+            tools.store.refused(partition, refusal.status or 0, refusal.reason, tools.clock.now())
+            tally.failed("" if self._options.ignore_refusals else refusal.message, refused=True)
+        except ApiError as error:
+            self._log.warning("a partition could not be read", resource=partition.resource, error=str(error))
+            proof = Proof(mode, None, 0, 0, 0, Status.FAILED, error.message, tools.clock.now())
+            tools.writer.put(Item(Write(partition, proof=proof)))
+            tally.failed(error.message, refused=False)
+        else:
+            tools.store.allowed(partition)
+            tally.worked_out(outcome)
+        self._ports.progress.done(partition, outcome.counts)
+
+    def _report(self, error: SyncdError | None) -> RunReport:
+        resources = tuple(tally.report(name) for name, tally in self._tallies.items())
+        status, exit_code = _outcome([resource.status for resource in resources], error)
+        for name, tally in self._tallies.items():
+            if tally.misfits:
+                self._log.warning(
+                    "values did not fit their columns and are kept in _syncd_misfits",
+                    resource=name,
+                    values=tally.misfits,
+                )
+        return RunReport(
+            job=self._record.job,
+            run_id=self._record.id,
+            status=status,
+            started_at=self._record.started_at,
+            finished_at=self._ports.clock.now(),
+            requests=self._ports.source.requests,
+            rows=sum((resource.rows for resource in resources), Counts()),
+            resources=resources,
+            exit_code=exit_code,
+            error=error.message if error else next((r.error for r in resources if r.error), None),
+            remedy=error.remedy if error else "",
+        )
+
+
+def _outcome(statuses: Sequence[Status], error: SyncdError | None) -> tuple[Status, int]:
+    """Status and exit code: a run fails where it was cut short by an error, or where nothing of it worked."""
+    if isinstance(error, Stopped):
+        return Status.PARTIAL, _PARTIAL_EXIT
+    if error is not None:
+        return Status.FAILED, error.exit_code
+    if all(status is Status.OK for status in statuses):
+        return Status.OK, 0
+    if all(status is Status.FAILED for status in statuses):
+        return Status.FAILED, 1
+    return Status.PARTIAL, _PARTIAL_EXIT
+
+
+class _Shared:
+    """An iterator that several threads take from."""
+
+    def __init__(self, items: Iterator[tuple[Session, Partition, Cursor]]) -> None:
+        self._items = items
+        self._lock = threading.Lock()
+
+    def take(self) -> tuple[Session, Partition, Cursor] | None:
+        """The next item, or None at the end."""
+        with self._lock:
+            return next(self._items, None)
+
+
+class _Heart:
+    """Renews a lease while a run lasts; a lease that is lost shows at the next commit."""
+
+    def __init__(self, lease: Lease, seconds: float) -> None:
+        self._lease = lease
+        self._seconds = seconds
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+
+    def start(self) -> None:
+        """Begin to renew."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._ended.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self._seconds):
+            try:
+                self._lease.renew()
+            except SyncdError as error:
+                _log.warning("the lease could not be renewed", lease=self._lease.name, error=str(error))

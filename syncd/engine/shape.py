@@ -1,0 +1,345 @@
+"""Records into rows, column by column, by a plan that is compiled once per layout.
+
+Looking at every value's type is what makes shaping slow; a column is looked at once per page instead (`convert`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from syncd.catalog.layout import ITEM, PARENT_ID, POSITION, RECORD_ID, Addition, ColumnType, Layout, Path, Table
+from syncd.engine.convert import convert
+from syncd.engine.discover import CUSTOM_FIELD, Labels, discover
+from syncd.model import Id, Key, Partition, TableRows
+
+MISFITS = "_syncd_misfits"
+
+_EMPTY: Mapping[str, Any] = {}
+_WIDEST_TABLE = 1000
+"""Columns per table, well below what PostgreSQL (1,600) and SQLite (2,000) allow; further fields go to the misfits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A page's rows.
+
+    Attributes:
+        root: Rows of the resource's own table, one per record, in order.
+        misfits: JSON text per record, or None.
+        children: Rows of the child tables that have any.
+        misfit_count: Values that did not fit their column, children's included.
+        unknown: Whether there are values of fields that the layout does not have; they are among the misfits.
+    """
+
+    root: TableRows
+    misfits: Sequence[str | None]
+    children: tuple[TableRows, ...]
+    misfit_count: int
+    unknown: bool
+
+
+@dataclass(slots=True)
+class _Level:
+    """One object level of a table: what to take from it, by field name."""
+
+    path: Path
+    leaves: list[tuple[str, int, ColumnType]] = field(default_factory=list)
+    objects: dict[str, _Level] = field(default_factory=dict)
+    arrays: list[tuple[str, _TablePlan]] = field(default_factory=list)
+    known: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class _TablePlan:
+    table: Table
+    level: _Level
+    where: Path
+    id_type: ColumnType | None
+
+
+@dataclass(slots=True)
+class _Found:
+    """What shaping one table's objects brought besides columns."""
+
+    misfits: dict[int, dict[str, Any]] = field(default_factory=dict)
+    arrays: list[tuple[_TablePlan, list[Any]]] = field(default_factory=list)
+    unknown: bool = False
+
+    def misfit(self, row: int, path: Path, value: Any) -> None:
+        self.misfits.setdefault(row, {})[".".join(path)] = value
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Child rows as they are gathered."""
+
+    id_scope: Sequence[Id]
+    tables: list[TableRows] = field(default_factory=list)
+    misfit_count: int = 0
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Owners:
+    """Of each list of child objects: its record's id, and the id of the object that it stands in."""
+
+    records: Sequence[Id]
+    parents: Sequence[Id]
+
+
+class Shaper:
+    """Turns the records of one resource into rows.
+
+    Args:
+        layout: The tables as they stand in the database.
+        labels: Labels of custom fields, to name their columns by.
+    """
+
+    def __init__(self, layout: Layout, labels: Labels = lambda _: None) -> None:
+        self.layout = layout
+        self._labels = labels
+        self._scope = tuple(column.name for column in layout.scope)
+        self._plan = _compile(layout.table, (), frozenset(self._scope))
+        self._root_columns = (
+            *self._scope,
+            *((layout.key[0],) if layout.content_key else ()),
+            *(column.name for column in layout.table.columns),
+        )
+        self._id_scope = tuple(column.name for column in layout.id_scope)
+        self.child_tables = tuple(table.name for table in layout.tables() if table.depth)
+
+    def additions(self, records: Sequence[Mapping[str, Any]]) -> list[Addition]:
+        """Columns and child tables that these records ask for and the layout does not have."""
+        names = {
+            table.name: {column.name for column in table.columns} | {*self._scope} for table in self.layout.tables()
+        }
+        found: list[Addition] = []
+        for plan, path, values in _unknown(self._plan, records):
+            taken = names[plan.table.name]
+            for addition in discover(path, values, self._labels):
+                if len(taken) >= _WIDEST_TABLE:
+                    break
+                name = addition.name
+                if name in taken:
+                    name = f"{name[:40]}_{CUSTOM_FIELD.findall('.'.join(addition.path))[-1]}"
+                taken.add(name or ".".join(addition.path))
+                found.append(Addition(addition.path, addition.type, name))
+        return found
+
+    def shape(self, partition: Partition, records: Sequence[Mapping[str, Any]], keys: Sequence[Key]) -> Shaped:
+        """Rows of all tables for these records.
+
+        Args:
+            partition: Fills the scope columns.
+            records: Objects, in any number.
+            keys: Their keys, in the same order.
+        """
+        scope = _scope_values(self.layout, partition)
+        columns, found = _take(self._plan, records)
+        self._check_scope(scope, records, found)
+        rows = len(records)
+        constant = [[value] * rows for value in scope]
+        if self.layout.content_key:
+            constant.append([key[0] for key in keys])
+        root = TableRows(self.layout.table.name, self._root_columns, list(zip(*constant, *columns, strict=True)))
+        below = _Rows(scope[: len(self._id_scope)])
+        record_ids = [_record_id(key) for key in keys]
+        for plan, lists in found.arrays:
+            self._children(plan, lists, _Owners(record_ids, record_ids), below)
+        return Shaped(
+            root,
+            [_misfit_text(found.misfits.get(row)) for row in range(rows)] if found.misfits else [None] * rows,
+            tuple(below.tables),
+            sum(map(len, found.misfits.values())) + below.misfit_count,
+            found.unknown or below.unknown,
+        )
+
+    def _check_scope(self, scope: Sequence[Id], records: Sequence[Mapping[str, Any]], found: _Found) -> None:
+        """A record's own `project_id` shares the scope's column; where it says otherwise, what it says is kept."""
+        for name, value in zip(self._scope, scope, strict=True):
+            own = [record.get(name) for record in records]
+            if own.count(value) == len(own):
+                continue
+            for row, said in enumerate(own):
+                if said is not None and str(said) != str(value):
+                    found.misfit(row, (name,), said)
+
+    def _children(self, plan: _TablePlan, lists: Sequence[Any], owners: _Owners, into: _Rows) -> None:
+        items: list[Mapping[str, Any]] = []
+        parents: list[Id] = []
+        records: list[Id] = []
+        positions: list[int] = []
+        reached: dict[tuple[Id, Id], int] = {}
+        for parent, record, values in zip(owners.parents, owners.records, lists, strict=True):
+            if not values:
+                continue
+            start = reached.get((record, parent), 0)
+            reached[record, parent] = start + len(values)
+            items += values
+            parents += [parent] * len(values)
+            records += [record] * len(values)
+            positions += range(start, start + len(values))
+        if not items:
+            return
+        columns, found = _take(plan, items)
+        deep = plan.table.depth > 1
+        names = (
+            *self._id_scope,
+            *((RECORD_ID,) if deep else ()),
+            PARENT_ID,
+            POSITION,
+            *(column.name for column in plan.table.columns),
+            MISFITS,
+        )
+        scope = [[value] * len(items) for value in into.id_scope]
+        misfits = [_misfit_text(found.misfits.get(row)) for row in range(len(items))]
+        rows = zip(*scope, *([records] if deep else []), parents, positions, *columns, misfits, strict=True)
+        into.tables.append(TableRows(plan.table.name, names, list(rows)))
+        into.misfit_count += sum(map(len, found.misfits.values()))
+        into.unknown |= found.unknown
+        if found.arrays:
+            own = [_item_id(plan, item, position) for item, position in zip(items, positions, strict=True)]
+            for inner, inner_lists in found.arrays:
+                self._children(inner, inner_lists, _Owners(records, own), into)
+
+
+def _compile(table: Table, where: Path, echoed: frozenset[str] = frozenset()) -> _TablePlan:
+    root = _Level(())
+    levels: dict[Path, _Level] = {(): root}
+
+    def level(path: Path) -> _Level:
+        if path not in levels:
+            levels[path] = _Level(path)
+            level(path[:-1]).objects[path[-1]] = levels[path]
+        return levels[path]
+
+    for path in sorted(table.objects, key=len):
+        level(path)
+    id_type: ColumnType | None = None
+    for number, column in enumerate(table.columns):
+        level(column.path[:-1]).leaves.append((column.path[-1], number, column.type))
+        if column.path == ("id",):
+            id_type = column.type
+    for child in table.children:
+        plan = _compile(child, (*where, *child.path, ITEM))
+        level(child.path[:-1]).arrays.append((child.path[-1], plan))
+    for path, one in levels.items():
+        names = {name for name, _, _ in one.leaves} | set(one.objects) | {name for name, _ in one.arrays}
+        if not path:
+            names |= echoed
+        elif CUSTOM_FIELD.fullmatch(path[-1]):
+            names.add("data_type")
+        one.known = frozenset(names)
+    return _TablePlan(table, root, where, id_type)
+
+
+def _take(plan: _TablePlan, objects: Sequence[Mapping[str, Any]]) -> tuple[list[Sequence[Any]], _Found]:
+    columns: list[Sequence[Any]] = [()] * len(plan.table.columns)
+    found = _Found()
+    _take_level(plan.level, objects, columns, found)
+    return columns, found
+
+
+def _take_level(
+    level: _Level, objects: Sequence[Mapping[str, Any]], columns: list[Sequence[Any]], found: _Found
+) -> None:
+    for name, number, kind in level.leaves:
+        values = [one.get(name) for one in objects]
+        if name in level.objects:
+            values = [None if isinstance(value, dict) else value for value in values]
+        columns[number], misfits = convert(kind, values)
+        for row, value in misfits:
+            found.misfit(row, (*level.path, name), value)
+    for name, inner in level.objects.items():
+        _take_level(inner, _inside(level, name, objects, found), columns, found)
+    for name, plan in level.arrays:
+        found.arrays.append((plan, [_items(one.get(name), row, level, name, found) for row, one in enumerate(objects)]))
+    extra = set().union(*objects) - level.known
+    if extra:
+        _keep_extra(level, extra, objects, found)
+
+
+def _inside(
+    level: _Level, name: str, objects: Sequence[Mapping[str, Any]], found: _Found
+) -> Sequence[Mapping[str, Any]]:
+    """The nested objects under a name; where something else stands there, it has its own column or is a misfit."""
+    values: list[Any] = [one.get(name) for one in objects]
+    has_column = any(name == leaf for leaf, _, _ in level.leaves)
+    for row, value in enumerate(values):
+        if isinstance(value, dict):
+            continue
+        values[row] = _EMPTY
+        if value is not None and not has_column:
+            found.misfit(row, (*level.path, name), value)
+    return values
+
+
+def _keep_extra(level: _Level, extra: set[str], objects: Sequence[Mapping[str, Any]], found: _Found) -> None:
+    for row, one in enumerate(objects):
+        for name in extra & one.keys():
+            if one[name] is not None and one[name] != []:
+                found.unknown = True
+                found.misfit(row, (*level.path, name), one[name])
+
+
+def _items(value: Any, row: int, level: _Level, name: str, found: _Found) -> Sequence[Mapping[str, Any]]:
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        found.misfit(row, (*level.path, name), value)
+        return ()
+    objects = [item for item in value if isinstance(item, dict)]
+    if len(objects) != len(value):
+        found.misfit(row, (*level.path, name), [item for item in value if not isinstance(item, dict)])
+    return objects
+
+
+def _unknown(
+    plan: _TablePlan, objects: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[_TablePlan, Path, Sequence[Any]]]:
+    def walk(level: _Level, here: Sequence[Mapping[str, Any]]) -> Iterator[tuple[_TablePlan, Path, Sequence[Any]]]:
+        extra = set().union(*here) - level.known
+        for name in dict.fromkeys(name for one in here for name in one if name in extra) if extra else ():
+            yield plan, (*plan.where, *level.path, name), [one.get(name) for one in here]
+        for name, inner in level.objects.items():
+            yield from walk(inner, [one[name] for one in here if isinstance(one.get(name), dict)])
+        for name, child in level.arrays:
+            lists = [one[name] for one in here if isinstance(one.get(name), list)]
+            yield from _unknown(child, [item for values in lists for item in values if isinstance(item, dict)])
+
+    yield from walk(plan.level, objects)
+
+
+def _scope_values(layout: Layout, partition: Partition) -> list[Id]:
+    from_parent = [value for _, value in partition.parent]
+    values: list[Id] = []
+    for column in layout.scope:
+        if column.name == "company_id":
+            values.append(partition.company_id)
+        elif column.name == "project_id" and partition.project_id is not None:
+            values.append(partition.project_id)
+        else:
+            value = from_parent.pop(0)
+            values.append(int(value) if column.type == "bigint" else str(value))
+    return values
+
+
+def _record_id(key: Key) -> Id:
+    return key[0] if len(key) == 1 else orjson.dumps(key).decode()
+
+
+def _item_id(plan: _TablePlan, item: Mapping[str, Any], position: int) -> Id:
+    """What the rows below an item call their parent: its id, or a stand-in that no id can be."""
+    own = item.get("id")
+    if plan.id_type == "bigint":
+        return own if type(own) is int else -position - 1
+    return str(own) if isinstance(own, int | str) and own != "" else f"#{position}"
+
+
+def _misfit_text(misfits: Mapping[str, Any] | None) -> str | None:
+    return None if misfits is None else json.dumps(misfits, ensure_ascii=True, default=str)

@@ -1,0 +1,237 @@
+"""Which listings a partition needs now: a pure function of the catalog's data, the cursor, the options and the time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+from urllib.parse import quote
+
+from syncd.catalog.resource import Resource
+from syncd.engine.cursor import Cursor, later
+from syncd.engine.options import Options
+from syncd.model import ListRequest, Mode, Partition, Priority, Window
+
+Kind = Literal["all", "changes", "recent", "days", "deleted"]
+
+_LONGEST_WINDOW = 366
+"""Days asked for at once: most projects' logs of a year are one page, and requests are what syncd runs on."""
+_MONTH = 31
+"""Days asked for at once after the server has found a longer range too much."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One listing to be read.
+
+    Attributes:
+        kind: What it brings: all records, changes since the cursor, latest change first until the cursor is reached,
+            the records of a range of days, or deleted records.
+        request: The request, paging aside.
+        window: The days, where it is of days.
+        until: Upper end of a range of change times, local clock.
+        since: Lower end, for `recent`.
+        with_deleted: Whether deleted records come among the changes.
+    """
+
+    kind: Kind
+    request: ListRequest
+    window: Window | None = None
+    until: datetime | None = None
+    since: datetime | None = None
+    with_deleted: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether a record that it does not bring is gone (from its days)."""
+        return self.kind in ("all", "days")
+
+
+def refresh_due(partition: Partition, cursor: Cursor, options: Options, now: datetime) -> bool:
+    """Whether all of a partition is to be read again.
+
+    Each partition has its own phase within `full_refresh`, so that refreshes spread over the period instead of
+    falling due together.
+    """
+    if options.full or cursor.watermark is None or cursor.full_at is None or cursor.doubt is not None:
+        return True
+    period = options.full_refresh
+    if period <= timedelta(0):
+        return True
+    text = f"{partition.resource}/{partition.company_id}/{partition.project_id}/{partition.parent_text}"
+    fraction = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest()) / 2**32
+    phase = _EPOCH + period * fraction
+    return (now - phase) // period > (cursor.full_at - phase) // period
+
+
+def listings(
+    resource: Resource, partition: Partition, cursor: Cursor, options: Options, now: datetime, *, month: bool = False
+) -> Iterator[Spec]:
+    """The listings that bring a partition up to date, in order.
+
+    Args:
+        resource: The catalog's entry.
+        partition: Its scope.
+        cursor: How far it has been read.
+        options: The job's.
+        now: UTC.
+        month: Ask for days by month, because the server found longer ranges too much.
+    """
+    full = refresh_due(partition, cursor, options, now)
+    request = _request(resource, partition, _priority(cursor, options, full=full))
+    if resource.window is not None:
+        yield from _by_days(resource, request, cursor, options, now, full=full, month=month)
+    elif full or not (resource.incremental or _recent(resource)):
+        yield Spec("all", _with(request, resource.sort.stable))
+        return
+    elif resource.incremental:
+        yield _changes(resource, request, cursor, options, now)
+    else:
+        assert cursor.watermark is not None
+        params = resource.sort.recent
+        yield Spec("recent", _with(request, params), since=cursor.watermark - options.lookback)
+    yield from _deleted(resource, partition, request, full=full)
+
+
+def mode_of(resource: Resource, partition: Partition, cursor: Cursor, options: Options, now: datetime) -> Mode:
+    """Whether a partition is read whole or for its changes."""
+    listed = resource.incremental or _recent(resource) or resource.window is not None
+    return Mode.FULL if not listed or refresh_due(partition, cursor, options, now) else Mode.INCREMENTAL
+
+
+def _priority(cursor: Cursor, options: Options, *, full: bool) -> Priority:
+    if options.interactive:
+        return Priority.INTERACTIVE
+    if cursor.watermark is None:
+        return Priority.FIRST_LOAD
+    return Priority.RECONCILE if full else Priority.INCREMENT
+
+
+def _recent(resource: Resource) -> bool:
+    return bool(resource.sort.recent) and "updated_at" in resource.fields
+
+
+def _with(request: ListRequest, params: Sequence[tuple[str, str]]) -> ListRequest:
+    return replace(request, params=(*request.params, *params))
+
+
+def _request(resource: Resource, partition: Partition, priority: Priority) -> ListRequest:
+    path, params = fill(resource.path, resource, partition)
+    return ListRequest(
+        company_id=partition.company_id,
+        path=path,
+        params=(*params, *resource.params.items()),
+        method=resource.method,
+        body=resource.body,
+        paging=resource.paging,
+        page_size=resource.page_size,
+        envelope=resource.envelope,
+        group=resource.group,
+        priority=priority,
+    )
+
+
+def fill(template: str, resource: Resource, partition: Partition) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """A path with its placeholders filled, and what has no place in the path as query parameters."""
+    scope = {"company_id": str(partition.company_id)}
+    if partition.project_id is not None:
+        scope["project_id"] = str(partition.project_id)
+    values = scope | {name: str(value) for name, value in partition.parent}
+    path, params = template, []
+    for name, value in values.items():
+        place = f"{{{name}}}"
+        if place in path:
+            path = path.replace(place, quote(value, safe=""))
+        elif name not in scope:
+            params.append((name, value))
+        elif name in resource.scope_params:
+            params.append((resource.scope_params[name], value))
+    return path, tuple(params)
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _changes(resource: Resource, request: ListRequest, cursor: Cursor, options: Options, now: datetime) -> Spec:
+    assert cursor.watermark is not None
+    assert resource.updated_at is not None
+    since = cursor.watermark - options.lookback
+    until = now.replace(microsecond=0)
+    value = f"{_stamp(since)}...{_stamp(until)}" if resource.updated_at_form == "range" else _stamp(since)
+    params = [*resource.sort.stable, (resource.updated_at, value)]
+    deletions = resource.deletions
+    merged = deletions is not None and deletions.param is not None and deletions.value == "with"
+    if deletions is not None and deletions.param is not None and merged:
+        params.append((deletions.param, "with"))
+    bounded = until if resource.updated_at_form == "range" else None
+    return Spec("changes", _with(request, params), until=bounded, with_deleted=merged)
+
+
+def _by_days(
+    resource: Resource,
+    request: ListRequest,
+    cursor: Cursor,
+    options: Options,
+    now: datetime,
+    *,
+    full: bool,
+    month: bool,
+) -> Iterator[Spec]:
+    window = resource.window
+    assert window is not None
+    today = now.astimezone(UTC).date().isoformat()
+    earliest = _day_before(now, options.logs_from)
+    # A project west or east of UTC is a day behind or ahead.
+    horizon = later(today, 1)
+    if full or cursor.days is None:
+        ranges = [(later(cursor.refreshed, 1) if cursor.refreshed else earliest, horizon)]
+    elif resource.incremental:
+        changes = _changes(resource, request, cursor, options, now)
+        yield replace(changes, request=_with(changes.request, _days_params(resource, earliest, horizon)))
+        ranges = [(earliest, later(cursor.days[0], -1))]
+    else:
+        trailing = min(_day_before(now, options.logs_lookback), cursor.days[1])
+        ranges = [(earliest, later(cursor.days[0], -1)), (max(trailing, earliest), horizon)]
+    for first, last in ranges:
+        for chunk_first, chunk_last in chunks(first, last, _MONTH if month else _LONGEST_WINDOW):
+            params = _days_params(resource, chunk_first, chunk_last)
+            yield Spec(
+                "days",
+                _with(request, (*resource.sort.stable, *params)),
+                window=Window(window.column, chunk_first, chunk_last),
+            )
+
+
+def chunks(first: str, last: str, longest: int) -> Iterator[tuple[str, str]]:
+    """A range of ISO days in pieces of at most so many days, oldest first; none where it is empty."""
+    while first <= last:
+        end = min(later(first, longest - 1), last)
+        yield first, end
+        first = later(end, 1)
+
+
+def _day_before(now: datetime, span: timedelta) -> str:
+    return date.fromordinal(now.astimezone(UTC).date().toordinal() - span.days).isoformat()
+
+
+def _days_params(resource: Resource, first: str, last: str) -> tuple[tuple[str, str], ...]:
+    window = resource.window
+    assert window is not None
+    if window.last is None:
+        return ((window.first, f"{first}...{last}"),)
+    return ((window.first, first), (window.last, last))
+
+
+def _deleted(resource: Resource, partition: Partition, request: ListRequest, *, full: bool) -> Iterator[Spec]:
+    deletions = resource.deletions
+    if deletions is None or full:
+        return
+    if deletions.path is not None:
+        path, params = fill(deletions.path, resource, partition)
+        yield Spec("deleted", replace(request, path=path, params=params))
+    elif deletions.param is not None and deletions.value not in (None, "with"):
+        yield Spec("deleted", _with(request, ((deletions.param, str(deletions.value)),)))

@@ -1,0 +1,217 @@
+"""One thread that commits: batches of all partitions queue up, and as many as have gathered share a transaction.
+
+The queue is bounded, so readers wait for the database and memory stays flat.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from syncd.catalog.layout import Layout
+from syncd.engine.ports import Clock, Lease, Store
+from syncd.errors import StoreUnavailable, SyncdError, Unstorable
+from syncd.model import Counts, Record, Reject, Write
+
+Committed = Callable[[Counts], None]
+
+_log = structlog.get_logger(__name__)
+
+_LONGEST_PAUSE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A batch on its way.
+
+    Attributes:
+        write: What to commit.
+        records: The records of `write.root`, in its order, so that one that the database refuses is kept whole.
+        done: Called with the counts after the commit.
+    """
+
+    write: Write
+    records: Sequence[Record] = ()
+    done: Committed | None = None
+
+
+class Writer:
+    """Commits batches in the order they come.
+
+    Args:
+        store: Where to.
+        layouts: Current layout of every resource; read at each commit.
+        run_id: Written to the rows.
+        lease: Checked inside every transaction.
+        clock: For pauses while the database is away.
+        batch_rows: As many records share a transaction at most, one page excepted.
+        patience: Seconds to wait for a database that is away before giving up.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        layouts: Mapping[str, Layout],
+        run_id: str,
+        lease: Lease,
+        clock: Clock,
+        *,
+        batch_rows: int = 5_000,
+        patience: float = 3_600.0,
+    ) -> None:
+        self._store = store
+        self._layouts = layouts
+        self._run_id = run_id
+        self._lease = lease
+        self._clock = clock
+        self._batch_rows = batch_rows
+        self._patience = patience
+        self._queue: queue.Queue[Item | threading.Event | None] = queue.Queue(maxsize=32)
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to commit."""
+        self._thread.start()
+
+    def put(self, item: Item) -> None:
+        """Queue a batch; waits while the queue is full.
+
+        Raises:
+            SyncdError: An earlier batch could not be committed; nothing after it will be.
+        """
+        self._check()
+        self._queue.put(item)
+
+    def flush(self) -> None:
+        """Wait until everything queued before is committed. Raises as `put`."""
+        reached = threading.Event()
+        self._check()
+        self._queue.put(reached)
+        reached.wait()
+        self._check()
+
+    def close(self) -> None:
+        """Commit what is queued and end. Raises as `put`."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+        self._check()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _work(self) -> None:
+        while True:
+            first = self._queue.get()
+            items: list[Item] = []
+            marks: list[threading.Event] = []
+            end = self._gather(first, items, marks)
+            if items and self._failure is None:
+                try:
+                    self._commit(items)
+                except BaseException as error:  # noqa: BLE001 - handed to every reader by `put`, `flush` and `close`
+                    self._failure = error
+            for mark in marks:
+                mark.set()
+            if end:
+                return
+
+    def _gather(self, first: Item | threading.Event | None, items: list[Item], marks: list[threading.Event]) -> bool:
+        """Take what has queued up, to one transaction's worth; True at the end of the work."""
+        rows = 0
+        one = first
+        while True:
+            if one is None:
+                return True
+            if isinstance(one, threading.Event):
+                marks.append(one)
+            else:
+                items.append(one)
+                rows += len(one.write.keys)
+            if rows >= self._batch_rows:
+                return False
+            try:
+                one = self._queue.get_nowait()
+            except queue.Empty:
+                return False
+
+    def _commit(self, items: Sequence[Item]) -> None:
+        waited, pause = 0.0, 0.5
+        while True:
+            try:
+                counts = self._store.commit(self._layouts, [item.write for item in items], self._run_id, self._lease)
+            except StoreUnavailable as error:
+                if waited >= self._patience:
+                    raise
+                _log.warning("the database is away, waiting", error=str(error), seconds=pause)
+                self._clock.sleep(pause)
+                waited += pause
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            except Unstorable as error:
+                self._divide(items, error)
+                return
+            else:
+                for item, count in zip(items, counts, strict=True):
+                    if item.done is not None:
+                        item.done(count)
+                return
+
+    def _divide(self, items: Sequence[Item], error: SyncdError) -> None:
+        """The database refused a value: find its record, keep it whole among the rejects, and store the rest."""
+        if len(items) > 1:
+            for item in items:
+                self._commit([item])
+            return
+        (item,) = items
+        write = item.write
+        if write.root is None or not write.keys:
+            raise error
+        if len(write.keys) == 1:
+            reject = Reject(error.message, item.records[0] if item.records else list(write.root.rows[0]))
+            counts = replace(write.counts, rejected=write.counts.rejected + 1)
+            alone = replace(
+                write, root=None, children=(), keys=(), hashes=(), misfits=(), counts=counts,
+                rejects=(*write.rejects, reject),
+            )  # fmt: skip
+            self._commit([replace(item, write=alone, records=())])
+            return
+        middle = len(write.keys) // 2
+        for part in _halves(item, middle):
+            self._commit([part])
+
+
+def _halves(item: Item, middle: int) -> tuple[Item, Item]:
+    """A batch as two; the cursor and all that goes with it come with the second."""
+    write = item.write
+    root = write.root
+    assert root is not None
+    scope = [name for name in ("company_id", "project_id") if name in root.columns]
+    position = len(scope)
+
+    def part(lower: int, upper: int | None) -> Write:
+        ids = {key[0] if len(key) == 1 else None for key in write.keys[lower:upper]}
+        children = tuple(
+            replace(table, rows=[row for row in table.rows if row[position] in ids]) for table in write.children
+        )
+        return replace(
+            write,
+            root=replace(root, rows=root.rows[lower:upper]),
+            children=children,
+            keys=write.keys[lower:upper],
+            hashes=write.hashes[lower:upper],
+            misfits=write.misfits[lower:upper],
+        )
+
+    first = replace(
+        part(0, middle), counts=Counts(), seen=(), sightings=(), gone=(), rejects=(), cursor=None, proof=None
+    )
+    return (
+        Item(first, item.records[:middle], item.done),
+        Item(part(middle, None), item.records[middle:], item.done),
+    )
