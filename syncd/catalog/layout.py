@@ -241,7 +241,7 @@ class _Builder:
         for part in resource.key:
             if (part,) not in root.leaves and part not in {c.name for c in scope}:
                 root.leaves[(part,)] = ("text", "")
-        echoed = {(c.name,) for c in scope}
+        echoed: set[Path] = {(c.name,) for c in scope}
         return Layout(
             resource=resource.name,
             scope=scope,

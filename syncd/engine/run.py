@@ -37,8 +37,6 @@ _log = structlog.get_logger(__name__)
 
 _CHUNK = 200
 """Partitions whose cursors are read in one query."""
-_LEASE_SECONDS = 60.0
-
 _PARTIAL_EXIT = 3
 _NOTES = 3
 """Different reasons told per resource; all of them stand in `syncd_partitions`."""
@@ -134,30 +132,14 @@ class Run:
         self._abort: SyncdError | None = None
         self._log = _log.bind(run_id=record.id, job=record.job)
 
-    def execute(self) -> RunReport:
-        """Run it.
-
-        Raises:
-            JobBusy: Another process runs this job; nothing was recorded.
-        """
-        store = self._ports.store
-        lease = store.lease(f"job:{self._record.job}", _LEASE_SECONDS)
-        heart = _Heart(lease, _LEASE_SECONDS / 4)
-        store.open_run(self._record)
-        heart.start()
+    def execute(self, lease: Lease) -> RunReport:
+        """Run it under a lease that somebody renews; how it ended is in the report, errors too."""
         error: SyncdError | None = None
         try:
             self._work(lease)
         except SyncdError as caught:
             error = caught
-        finally:
-            heart.stop()
-        report = self._report(error or self._abort)
-        try:
-            store.close_run(report)
-        finally:
-            lease.release()
-        return report
+        return self._report(error or self._abort)
 
     def _work(self, lease: Lease) -> None:
         ports = self._ports
@@ -317,29 +299,3 @@ class _Shared:
         """The next item, or None at the end."""
         with self._lock:
             return next(self._items, None)
-
-
-class _Heart:
-    """Renews a lease while a run lasts; a lease that is lost shows at the next commit."""
-
-    def __init__(self, lease: Lease, seconds: float) -> None:
-        self._lease = lease
-        self._seconds = seconds
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
-
-    def start(self) -> None:
-        """Begin to renew."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End."""
-        self._ended.set()
-        self._thread.join()
-
-    def _beat(self) -> None:
-        while not self._ended.wait(self._seconds):
-            try:
-                self._lease.renew()
-            except SyncdError as error:
-                _log.warning("the lease could not be renewed", lease=self._lease.name, error=str(error))

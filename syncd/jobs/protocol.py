@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
-from syncd.engine.options import Options
+from syncd.catalog.resource import Resource
+from syncd.engine.load import load_records
 from syncd.engine.plan import Resources
-from syncd.engine.ports import Clock, Progress, Source, Store
-from syncd.model import RunRecord, RunReport
+from syncd.engine.ports import Clock, Lease, Progress, Source, Store
+from syncd.model import Counts, Partition, RunRecord, RunReport, Status
 
 
 class State(Protocol):
@@ -48,19 +49,20 @@ class JobContext:
     """What a job is given for one run.
 
     Attributes:
-        options: The job's own keys, as its `Options` model parsed them.
-        company: The company of the job.
+        options: The job's own keys, an instance of its `Options` model.
+        company: The company of the job; goes with every request.
         source: The API as the job's principal sees it: authorised, paced, retried.
         store: The database.
         state: What the job remembers between runs.
         catalog: Resources by name.
         resource_names: Names of all resources.
-        run: The run as it is opened; a job type other than the built-in one returns its report with `finish`.
+        record: The run as it is opened.
+        lease: The right to write.
         request: What is asked of this run.
-        clock: Time.
+        clock: Time; its `sleep` ends early when the program is asked to stop.
         progress: Who is told how it goes.
-        log: A structlog logger bound to the run.
-        finish: Builds the report of a simple job: `context.finish(read=…, written=…)`.
+        log: A structlog logger that names the run and the job.
+        pseudonym_key: Gives the key of pseudonyms.
     """
 
     options: Any
@@ -70,12 +72,32 @@ class JobContext:
     state: State
     catalog: Resources
     resource_names: frozenset[str]
-    run: RunRecord
+    record: RunRecord
+    lease: Lease
     request: Request
     clock: Clock
     progress: Progress
     log: Any
     pseudonym_key: Callable[[], bytes]
+
+    def write(self, resource: Resource, records: Iterable[Any]) -> Counts:
+        """Upsert records into the table that `resource` describes; it is made where it does not exist."""
+        partition = Partition(self.record.principal, resource.name, self.company)
+        return load_records(self.store, resource, partition, records, self.record.id, self.lease)
+
+    def report(self, rows: Counts) -> RunReport:
+        """The report of a run that worked."""
+        return RunReport(
+            job=self.record.job,
+            run_id=self.record.id,
+            status=Status.PARTIAL if rows.rejected else Status.OK,
+            started_at=self.record.started_at,
+            finished_at=self.clock.now(),
+            requests=self.source.requests,
+            rows=rows,
+            resources=(),
+            exit_code=3 if rows.rejected else 0,
+        )
 
 
 class JobType(Protocol):
@@ -93,6 +115,3 @@ class JobType(Protocol):
         Raises:
             SyncdError: It could not be done; the message is for the operator.
         """
-
-
-__all__ = ["JobContext", "JobType", "Options", "Request", "State"]

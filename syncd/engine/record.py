@@ -1,0 +1,93 @@
+"""A run on record: leased, opened, closed with its report, whatever happens in between."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from syncd.engine.ports import Clock, Lease, Store
+from syncd.errors import Stopped, SyncdError
+from syncd.model import Counts, RunRecord, RunReport, Status
+
+_log = structlog.get_logger(__name__)
+
+_LEASE_SECONDS = 60.0
+
+
+def recorded(store: Store, record: RunRecord, clock: Clock, work: Callable[[Lease], RunReport]) -> RunReport:
+    """Execute a job once, on record, while no other process does.
+
+    Args:
+        store: Where runs and leases stand.
+        record: The run as it is opened.
+        clock: For the time of its end.
+        work: Does it, under the lease.
+
+    Raises:
+        JobBusy: Another process runs this job; nothing was recorded.
+        StoreError: The run could not be opened or closed.
+    """
+    lease = store.lease(f"job:{record.job}", _LEASE_SECONDS)
+    try:
+        store.open_run(record)
+        heart = _Heart(lease, _LEASE_SECONDS / 4)
+        heart.start()
+        try:
+            report = work(lease)
+        except SyncdError as error:
+            report = _failed(record, clock, error)
+        except Exception as error:  # noqa: BLE001 - a job type of somebody else's must not end the daemon
+            _log.exception("a job ended with an unexpected error", job=record.job, run_id=record.id)
+            why = SyncdError(f"Job {record.job} crashed ({type(error).__name__}: {error}).", "The log has the details.")
+            report = _failed(record, clock, why)
+        finally:
+            heart.stop()
+        store.close_run(report)
+    finally:
+        lease.release()
+    return report
+
+
+def _failed(record: RunRecord, clock: Clock, error: SyncdError) -> RunReport:
+    stopped = isinstance(error, Stopped)
+    return RunReport(
+        job=record.job,
+        run_id=record.id,
+        status=Status.PARTIAL if stopped else Status.FAILED,
+        started_at=record.started_at,
+        finished_at=clock.now(),
+        requests=0,
+        rows=Counts(),
+        resources=(),
+        exit_code=3 if stopped else error.exit_code,
+        error=error.message,
+        remedy=error.remedy,
+    )
+
+
+class _Heart:
+    """Renews a lease while a run lasts; a lease that is lost shows at the next commit."""
+
+    def __init__(self, lease: Lease, seconds: float) -> None:
+        self._lease = lease
+        self._seconds = seconds
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+
+    def start(self) -> None:
+        """Begin to renew."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._ended.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self._seconds):
+            try:
+                self._lease.renew()
+            except SyncdError as error:
+                _log.warning("the lease could not be renewed", lease=self._lease.name, error=str(error))
