@@ -1,5 +1,53 @@
 """The built-in job type: resources of the catalog into their tables."""
 
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from syncd.engine.options import Guard, Options
+from syncd.engine.run import Ports, Run
+from syncd.jobs.protocol import JobContext
+from syncd.jobs.resources_options import ResourcesOptions
+from syncd.model import RunReport
+
 
 class ResourcesJob:
-    """Sync resources."""
+    """Keeps tables equal to what the principal can list."""
+
+    Options: ClassVar[type[BaseModel]] = ResourcesOptions
+
+    def run(self, context: JobContext) -> RunReport:
+        """Sync every partition of the job once."""
+        ports = Ports(context.source, context.store, context.clock, context.progress, context.catalog)
+        options = engine_options(context)
+        return Run(ports, options, context.record, context.resource_names).execute(context.lease)
+
+
+def engine_options(context: JobContext) -> Options:
+    """The job's keys and what is asked of this run, as the engine takes them."""
+    keys: ResourcesOptions = context.options
+    request = context.request
+    return Options(
+        company=context.company,
+        projects=keys.projects if isinstance(keys.projects, str) else tuple(keys.projects),
+        resources=tuple(keys.resources),
+        full_refresh=keys.full_refresh.every,
+        remove=keys.deletes == "remove",
+        lookback=keys.lookback,
+        logs_from=keys.logs_from,
+        logs_lookback=keys.logs_lookback,
+        ignore_refusals=keys.refusals == "ignore",
+        guard=Guard(keys.delete_guard.share, keys.delete_guard.rows),
+        exclude={name: tuple(fields) for name, fields in keys.exclude.items()},
+        pseudonyms={name: tuple(fields) for name, fields in keys.hash.items()},
+        pseudonym_key=context.pseudonym_key() if keys.hash else b"",
+        details=keys.details,
+        workers=keys.workers,
+        interactive=request.interactive,
+        full=request.full,
+        only=request.only,
+        retry_refused=request.retry_refused,
+        accept_deletes=request.accept_deletes,
+    )
