@@ -224,6 +224,19 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A remembered 403 or 404.
+
+    Attributes:
+        reason: Status and Procore's words.
+        probe_at: From when on to ask again, UTC.
+    """
+
+    reason: str
+    probe_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CursorState:
     """What is remembered of a partition between runs.
 
@@ -283,6 +296,7 @@ class Write:
         cursor: The partition's cursor after this batch.
         proof: Set by the last batch of a listing.
         remove: Whether `gone` removes rows instead of marking them.
+        fresh: Whether none of the records in `root` has been stored before.
     """
 
     partition: Partition
@@ -300,6 +314,7 @@ class Write:
     cursor: CursorState | None = None
     proof: Proof | None = None
     remove: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

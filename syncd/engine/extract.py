@@ -305,7 +305,9 @@ class Extract:
             elif not _stands(have):
                 seen.append(key)
         unchanged = len(found.keys) - len(changed) - sum(known[key].deleted for key in seen)
-        counts = Counts(unchanged=unchanged, updated=sum(known[key].deleted for key in seen))
+        inserted = sum(found.keys[row] not in known for row in changed)
+        updated = len(changed) - inserted + sum(known[key].deleted for key in seen)
+        counts = Counts(inserted=inserted, updated=updated, unchanged=unchanged)
         remove = self._tools.options.remove
         if not changed:
             return Write(self._partition, counts=counts, seen=seen, remove=remove)
@@ -326,6 +328,7 @@ class Extract:
             counts=counts,
             seen=seen,
             remove=remove,
+            fresh=inserted == len(changed),
         )
 
     def _detailed(self, record: Record, key: Key) -> Record:

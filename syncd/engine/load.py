@@ -56,7 +56,13 @@ def load_records(
             hashes=[found.hashes[row] for row in rows],
             misfits=shaped.misfits,
             rejects=found.rejects,
-            counts=Counts(read=len(batch), unchanged=len(found.keys) - len(rows), rejected=len(found.rejects)),
+            counts=Counts(
+                read=len(batch),
+                inserted=sum(key not in known for key in keys),
+                updated=sum(key in known for key in keys),
+                unchanged=len(found.keys) - len(rows),
+                rejected=len(found.rejects),
+            ),
         )
         total += sum(store.commit(layouts, [write], run_id, lease), Counts())
     return total

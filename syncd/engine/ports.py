@@ -18,6 +18,7 @@ from syncd.model import (
     Page,
     Partition,
     Priority,
+    Refusal,
     RunRecord,
     RunReport,
     Window,
@@ -133,7 +134,7 @@ class Store(Protocol):
             lease: Checked inside the transaction.
 
         Returns:
-            Counts per write, with `inserted`, `updated` and `deleted` (from `gone`) as they came out.
+            Counts per write: its own, with `deleted` from `gone` added.
 
         Raises:
             LeaseLost: Nothing was written.
@@ -163,7 +164,6 @@ class Store(Protocol):
         lease: Lease,
         *,
         remove: bool,
-        cursor: CursorState | None = None,
     ) -> int:
         """Take this principal's sight from rows; those that nobody sees any more become tombstones, or are removed.
 
@@ -187,14 +187,14 @@ class Store(Protocol):
     def close_run(self, report: RunReport) -> None:
         """Record how it ended."""
 
-    def skipped(self, partitions: Sequence[Partition], now: datetime) -> Mapping[Partition, str]:
-        """Partitions whose refusal is remembered and not yet to be probed again, with the reason."""
+    def refusals(self, partitions: Sequence[Partition]) -> Mapping[Partition, Refusal]:
+        """What is remembered of refused partitions; the others are absent."""
 
     def refused(self, partition: Partition, status: int, reason: str, now: datetime) -> None:
         """Remember a refusal; the interval to the next probe grows."""
 
-    def allowed(self, partition: Partition) -> None:
-        """Forget the refusal of a partition that answered."""
+    def allowed(self, partitions: Sequence[Partition]) -> None:
+        """Forget the refusals of partitions that answered."""
 
 
 class Progress(Protocol):

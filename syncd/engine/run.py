@@ -129,6 +129,7 @@ class Run:
         self._table_names = table_names
         self._layouts: dict[str, Layout] = {}
         self._tallies: dict[str, _Tally] = {}
+        self._refused: set[Partition] = set()
         self._abort: SyncdError | None = None
         self._log = _log.bind(run_id=record.id, job=record.job)
 
@@ -203,15 +204,17 @@ class Run:
         for session in sessions:
             made = planner.partitions(session.resource, projects)
             tally = self._tallies[session.resource.name]
-            ignore = options.ignore_refusals
+            ignore, probe = options.ignore_refusals, options.full or options.retry_refused
             while chunk := list(islice(made, _CHUNK)):
-                skipped = {} if options.full or options.retry_refused else store.skipped(chunk, now)
+                refusals = store.refusals(chunk)
+                self._refused |= refusals.keys()
                 states = store.cursors(chunk)
                 tally.planned(len(chunk))
                 self._ports.progress.planned(session.resource.name, len(chunk))
                 for partition in chunk:
-                    if partition in skipped:
-                        why = f"not asked again yet: {skipped[partition]}"
+                    refusal = refusals.get(partition)
+                    if refusal is not None and not probe and refusal.probe_at > now:
+                        why = f"not asked again before {refusal.probe_at:%Y-%m-%d %H:%M} UTC: {refusal.reason}"
                         tally.failed("" if ignore else why, refused=True)
                         self._ports.progress.done(partition, Counts())
                         continue
@@ -246,7 +249,8 @@ class Run:
             tools.writer.put(Item(Write(partition, proof=proof)))
             tally.failed(error.message, refused=False)
         else:
-            tools.store.allowed(partition)
+            if partition in self._refused:
+                tools.store.allowed([partition])
             tally.worked_out(outcome)
         self._ports.progress.done(partition, outcome.counts)
 

@@ -1,0 +1,153 @@
+"""`syncd sync`: run jobs now, once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from syncd.model import Counts, RunReport
+
+_GRAVITY = (2, 1, 4, 3, 0)
+"""Exit codes, the gravest first."""
+
+
+def sync(
+    context: typer.Context,
+    jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="Names of the jobs to run, in this order.")],
+    full: Annotated[
+        bool, typer.Option("--full", help="Read all again and find deletions, beside the live rows.")
+    ] = False,
+    resource: Annotated[
+        list[str] | None,
+        typer.Option("--resource", metavar="R", help="Only this resource of the jobs; may be repeated."),
+    ] = None,
+    retry_refused: Annotated[
+        bool, typer.Option("--retry-refused", help="Ask again for what answered 403 or 404 before.")
+    ] = False,
+    accept_deletes: Annotated[
+        bool, typer.Option("--accept-deletes", help="Believe listings that came back empty or sharply shorter.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+) -> None:
+    """Run jobs now, once.
+
+    Exit codes: 0 all of it worked, 1 failed, 2 configuration, 3 some could not be synced, 4 consent is needed.
+    """
+    from syncd.cli.opening import opened
+    from syncd.cli.output import print_json
+    from syncd.cli.progress import progress_for
+    from syncd.jobs.protocol import Request
+
+    request = Request(
+        interactive=True,
+        full=full,
+        only=tuple(resource or ()),
+        retry_refused=retry_refused,
+        accept_deletes=accept_deletes,
+    )
+    reports: list[RunReport] = []
+    with opened(context, jobs=jobs) as app:
+        app.check_request(jobs, request)
+        for name in jobs:
+            with progress_for(quiet=as_json) as progress:
+                reports.append(app.run_job(name, request, trigger="manual", progress=progress))
+        if as_json:
+            print_json({"runs": [run_document(report) for report in reports]})
+        else:
+            for report in reports:
+                print_report(report)
+    raise typer.Exit(gravest([report.exit_code for report in reports]))
+
+
+def gravest(codes: Sequence[int]) -> int:
+    """Of several exit codes the one that counts."""
+    return min(codes, key=_GRAVITY.index, default=0)
+
+
+def run_document(report: RunReport) -> dict[str, Any]:
+    """A run as `--json` prints it."""
+    return {
+        "job": report.job,
+        "run_id": report.run_id,
+        "status": report.status,
+        "started_at": stamp(report.started_at),
+        "finished_at": stamp(report.finished_at),
+        "requests": report.requests,
+        "rows": rows_document(report.rows),
+        "resources": [
+            {
+                "resource": one.resource,
+                "status": one.status,
+                "mode": one.mode,
+                "partitions": one.partitions,
+                "rows": rows_document(one.rows),
+                "error": one.error,
+            }
+            for one in report.resources
+        ],
+        "error": report.error,
+        "remedy": report.remedy or None,
+    }
+
+
+def rows_document(rows: Counts) -> dict[str, int]:
+    """Counts as `--json` prints them."""
+    return {
+        "read": rows.read,
+        "inserted": rows.inserted,
+        "updated": rows.updated,
+        "unchanged": rows.unchanged,
+        "deleted": rows.deleted,
+        "rejected": rows.rejected,
+    }
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """An instant as `--json` prints it: ISO 8601, UTC, whole seconds."""
+    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def print_report(report: RunReport) -> None:
+    """The closing table of a run, and what an operator should know of it."""
+    from syncd.cli.output import print_line, print_table
+
+    rows = [
+        [
+            one.resource,
+            str(one.status),
+            str(one.mode),
+            f"{one.partitions:,}",
+            *(f"{count:,}" for count in rows_document(one.rows).values()),
+        ]
+        for one in report.resources
+    ]
+    columns = [
+        "resource",
+        "status",
+        "mode",
+        "partitions",
+        "read",
+        "inserted",
+        "updated",
+        "unchanged",
+        "deleted",
+        "rejected",
+    ]
+    if rows:
+        print_table(columns, rows, numeric=range(3, len(columns)))
+    seconds = (report.finished_at - report.started_at).total_seconds()
+    total = report.rows
+    print_line(
+        f"{report.job}: {report.status}. {total.read:,} records read, {total.inserted:,} inserted, {total.updated:,} updated, "
+        f"{total.unchanged:,} unchanged, {total.deleted:,} deleted, {total.rejected:,} rejected; "
+        f"{report.requests:,} requests in {seconds:.1f} s."
+    )
+    for one in report.resources:
+        if one.error:
+            print_line(f"  {one.resource}: {one.error}")
+    if report.error and not any(one.error for one in report.resources):
+        print_line(f"  {report.error} {report.remedy}".rstrip())

@@ -1,0 +1,101 @@
+"""syncd's own tables, brought to the version of the program by Alembic. The synced tables are not its business."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from syncd.errors import SchemaMismatch
+from syncd.storage.database import Database
+
+_VERSION_TABLE = "syncd_alembic_version"
+
+
+def migrations_folder() -> Path:
+    """Where the migrations stand: inside the installed package, or at the top of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    shipped = package / "migrations"
+    return shipped if shipped.is_dir() else package.parent / "migrations"
+
+
+def head() -> str:
+    """The revision of this version of the program."""
+    revision = ScriptDirectory(str(migrations_folder())).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def current(database: Database) -> str | None:
+    """The revision of the database, or None where it has none of syncd's tables."""
+    with database.read() as connection:
+        return _revision(connection)
+
+
+def upgrade(database: Database) -> str:
+    """Bring the database to the revision of the program, in one transaction.
+
+    Returns:
+        The revision it stands at.
+
+    Raises:
+        SchemaMismatch: The database was made by a newer version of syncd.
+    """
+    with database.write() as connection:
+        _refuse_newer(connection)
+        _run(connection, lambda config: command.upgrade(config, "head"))
+    return head()
+
+
+def verify(database: Database, *, set_up: bool = True) -> None:
+    """Make sure that the database is at the revision of the program.
+
+    Args:
+        database: Which.
+        set_up: Set up a database that has none of syncd's tables.
+
+    Raises:
+        SchemaMismatch: It is behind or ahead; the remedy is the command that helps.
+    """
+    revision = current(database)
+    if revision == head():
+        return
+    if revision is None and set_up:
+        upgrade(database)
+        return
+    with database.read() as connection:
+        _refuse_newer(connection)
+    raise SchemaMismatch(
+        f"The database {database.name} stands at revision {revision or 'none'}; this syncd needs {head()}.",
+        "Run: syncd db upgrade",
+    )
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_VERSION_TABLE):
+        return None
+    context = MigrationContext.configure(connection, opts={"version_table": _VERSION_TABLE})
+    return context.get_current_revision()
+
+
+def _refuse_newer(connection: Connection) -> None:
+    revision = _revision(connection)
+    known = {script.revision for script in ScriptDirectory(str(migrations_folder())).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise SchemaMismatch(
+            f"The database stands at revision {revision}, which this version of syncd does not know: a newer one made it.",
+            "Install that version again, or restore the backup made before it.",
+        )
+
+
+def _run(connection: Connection, action: Callable[[Config], None]) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    action(config)

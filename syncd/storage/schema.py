@@ -1,0 +1,228 @@
+"""From a layout to real tables: made, brought up to date, never narrowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    inspect,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.types import TypeEngine
+
+from syncd.catalog.layout import CONTENT_KEY, PARENT_ID, POSITION, RECORD_ID, ColumnType, Layout
+from syncd.catalog.layout import Column as LayoutColumn
+from syncd.catalog.layout import Table as LayoutTable
+
+SYNCED_AT = "_syncd_synced_at"
+DELETED_AT = "_syncd_deleted_at"
+RUN_ID = "_syncd_run_id"
+HASH = "_syncd_hash"
+SEEN_BY = "_syncd_seen_by"
+PARENT = "_syncd_parent"
+MISFITS = "_syncd_misfits"
+
+_MOMENT = DateTime(timezone=True)
+
+
+def sql_type(kind: ColumnType) -> TypeEngine[Any]:
+    """The SQL type of a column type, on both databases."""
+    types: Mapping[ColumnType, TypeEngine[Any]] = {
+        "bigint": BigInteger(),
+        "decimal": Numeric(),
+        "text": Text(),
+        "boolean": Boolean(),
+        "date": Date(),
+        "timestamp": _MOMENT,
+        "json": JSON().with_variant(JSONB(), "postgresql"),
+    }
+    return types[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The SQL tables of a layout.
+
+    Attributes:
+        layout: What they were made from.
+        root: The resource's own table.
+        children: Child tables by name, each with its layout.
+    """
+
+    layout: Layout
+    root: Table
+    children: Mapping[str, Table]
+
+    @property
+    def has_parent(self) -> bool:
+        """Whether rows belong to a parent record or an enumerated value."""
+        return PARENT in self.root.c
+
+
+def tables_of(layout: Layout) -> Tables:
+    """The SQLAlchemy tables of a layout."""
+    metadata = MetaData()
+    root = _root(layout, metadata)
+    below = {table.name: table for table in layout.tables() if table.depth}
+    enclosing = {child.name: table for table in layout.tables() for child in table.children}
+    children = {
+        name: _child(layout, table, enclosing[name], metadata) for name, table in below.items()
+    }  # fmt: skip
+    return Tables(layout, root, children)
+
+
+def _root(layout: Layout, metadata: MetaData) -> Table:
+    columns = [
+        Column(c.name, sql_type(c.type), nullable=c not in layout.id_scope, autoincrement=False) for c in layout.scope
+    ]
+    if layout.content_key:
+        columns.append(Column(CONTENT_KEY, Text(), nullable=False))
+    keys = set(layout.primary_key)
+    columns += [
+        Column(c.name, sql_type(c.type), nullable=c.name not in keys, autoincrement=False) for c in layout.table.columns
+    ]
+    columns += [
+        Column(SYNCED_AT, _MOMENT, nullable=False),
+        Column(DELETED_AT, _MOMENT),
+        Column(RUN_ID, Text(), nullable=False),
+        Column(HASH, LargeBinary(), nullable=False),
+        Column(SEEN_BY, Text(), nullable=False),
+        Column(MISFITS, JSON()),
+    ]
+    parented = len(layout.scope) > len(layout.id_scope)
+    if parented:
+        columns.append(Column(PARENT, Text(), nullable=False))
+    table = Table(layout.table.name, metadata, *columns, PrimaryKeyConstraint(*layout.primary_key))
+    if parented:
+        scope = [table.c[c.name] for c in layout.id_scope]
+        Index(f"ix_{layout.table.name}_parent"[:63], *scope, table.c[PARENT])
+    return table
+
+
+def _child(layout: Layout, table: LayoutTable, enclosing: LayoutTable, metadata: MetaData) -> Table:
+    key = layout.child_key(table)
+    columns: list[Column[Any]] = [
+        Column(c.name, sql_type(c.type), nullable=False, autoincrement=False) for c in layout.id_scope
+    ]
+    if RECORD_ID in key:
+        columns.append(Column(RECORD_ID, sql_type(record_id_type(layout)), nullable=False))
+    columns += [
+        Column(PARENT_ID, sql_type(_parent_id_type(layout, table, enclosing)), nullable=False),
+        Column(POSITION, Integer(), nullable=False, autoincrement=False),
+    ]
+    columns += [Column(c.name, sql_type(c.type)) for c in table.columns]
+    columns += [
+        Column(SYNCED_AT, _MOMENT, nullable=False),
+        Column(DELETED_AT, _MOMENT),
+        Column(RUN_ID, Text(), nullable=False),
+        Column(MISFITS, JSON()),
+    ]
+    return Table(table.name, metadata, *columns, PrimaryKeyConstraint(*key))
+
+
+def record_id_type(layout: Layout) -> ColumnType:
+    """Type of what child rows call their record: its only key column's, or text (a JSON array) for several."""
+    if len(layout.key) > 1 or layout.content_key:
+        return "text"
+    columns = [*layout.scope, *layout.table.columns]
+    return next((column.type for column in columns if column.name == layout.key[0]), "text")
+
+
+def _parent_id_type(layout: Layout, table: LayoutTable, enclosing: LayoutTable) -> ColumnType:
+    if table.depth == 1:
+        return record_id_type(layout)
+    own = next((column.type for column in enclosing.columns if column.path == ("id",)), "text")
+    return "bigint" if own == "bigint" else "text"
+
+
+def create_or_extend(connection: Connection, tables: Tables) -> dict[tuple[str, str], ColumnType]:
+    """Make what is missing.
+
+    Returns:
+        Columns that exist with another type than the layout's, and that type.
+    """
+    found: dict[tuple[str, str], ColumnType] = {}
+    inspector = inspect(connection)
+    existing = set(inspector.get_table_names())
+    for table in (tables.root, *tables.children.values()):
+        if table.name not in existing:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(CreateIndex(index, if_not_exists=True))
+            continue
+        have = {column["name"]: column["type"] for column in inspector.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in have:
+                add_column(connection, table, column)
+                continue
+            actual, wanted = _kind(have[column.name]), _kind(column.type)
+            if actual is not None and wanted is not None and actual != wanted:
+                found[table.name, column.name] = actual
+    return found
+
+
+def add_column(connection: Connection, table: Table, column: Column[Any]) -> None:
+    """Add a nullable column; harmless where another process has added it.
+
+    A new nullable column rewrites nothing, so that readers wait for an instant at most.
+    """
+    preparer = connection.dialect.identifier_preparer
+    kind = column.type.compile(dialect=connection.dialect)
+    once = "IF NOT EXISTS " if connection.dialect.name == "postgresql" else ""
+    if not once and column.name in {c["name"] for c in inspect(connection).get_columns(table.name)}:
+        return
+    connection.exec_driver_sql(
+        f"ALTER TABLE {preparer.format_table(table)} ADD COLUMN {once}{preparer.quote(column.name)} {kind}"
+    )
+
+
+def retyped(layout: Layout, types: Mapping[tuple[str, str], ColumnType]) -> Layout:
+    """The layout with the types that columns have in the database."""
+    if not types:
+        return layout
+
+    def column(table: str, one: LayoutColumn) -> LayoutColumn:
+        return replace(one, type=types.get((table, one.name), one.type))
+
+    def table(one: LayoutTable) -> LayoutTable:
+        return replace(
+            one,
+            columns=tuple(column(one.name, c) for c in one.columns),
+            children=tuple(table(child) for child in one.children),
+        )
+
+    scope = tuple(column(layout.table.name, c) for c in layout.scope)
+    return replace(layout, table=table(layout.table), scope=scope)
+
+
+def _kind(kind: TypeEngine[Any]) -> ColumnType | None:
+    """The column type that a reflected SQL type stands for; None where syncd would not have made it."""
+    kinds: tuple[tuple[type, ColumnType], ...] = (
+        (Boolean, "boolean"),
+        (DateTime, "timestamp"),
+        (Date, "date"),
+        (JSON, "json"),
+        (BigInteger, "bigint"),
+        (Integer, "bigint"),
+        (Numeric, "decimal"),
+        (Text, "text"),
+    )
+    return next((name for sql, name in kinds if isinstance(kind, sql)), None)

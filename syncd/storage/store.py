@@ -1,0 +1,481 @@
+"""The store: batches of rows and cursors into one database, each whole or not at all."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.elements import ColumnElement
+
+from syncd.catalog.layout import ITEM, Addition, Layout, layout_of
+from syncd.catalog.resource import Resource
+from syncd.model import (
+    Counts,
+    CursorState,
+    Id,
+    Key,
+    Known,
+    Partition,
+    Refusal,
+    RunRecord,
+    RunReport,
+    TableRows,
+    Window,
+    Write,
+)
+from syncd.storage import tables as own
+from syncd.storage.database import Database, Now
+from syncd.storage.lease import SqlLease
+from syncd.storage.ledger import Ledger
+from syncd.storage.rows import PostgresRows, RowWriter, SqliteRows
+from syncd.storage.schema import (
+    DELETED_AT,
+    HASH,
+    MISFITS,
+    PARENT,
+    RUN_ID,
+    SEEN_BY,
+    SYNCED_AT,
+    Tables,
+    create_or_extend,
+    retyped,
+    tables_of,
+)
+from syncd.storage.where import child_rows, has_key, in_scope, is_one_of, is_partition, key_text, scope_of, sees, stands
+
+_CHUNK = 1_000
+"""Keys per query."""
+
+
+class SqlStore:
+    """The engine's store on SQLite and PostgreSQL.
+
+    Args:
+        database: Where.
+        now: The wall clock, UTC.
+    """
+
+    def __init__(self, database: Database, now: Now) -> None:
+        self._database = database
+        self._now = now
+        self._sqlite = database.is_sqlite
+        self._rows: RowWriter = SqliteRows() if database.is_sqlite else PostgresRows()
+        self._lock = threading.Lock()
+        self._opened: dict[str, tuple[Resource, Layout]] = {}
+        self._tables: dict[int, tuple[Layout, Tables]] = {}
+        self._partition_ids: dict[Partition, int] = {}
+        self._ledger = Ledger(database, now)
+
+    def open(self, resource: Resource, table_names: frozenset[str]) -> Layout:
+        """Make the resource's tables as the catalog has them, or bring them up to it, additively."""
+        with self._lock:
+            if resource.name in self._opened and self._opened[resource.name][0] == resource:
+                return self._opened[resource.name][1]
+            with self._database.write() as connection:
+                additions = self._additions(connection, resource.name)
+                layout = layout_of(resource, additions, table_names)
+                found = create_or_extend(connection, tables_of(layout))
+            layout = retyped(layout, found)
+            self._opened[resource.name] = (resource, layout)
+            return layout
+
+    def _additions(self, connection: Connection, resource: str) -> list[Addition]:
+        changes = own.schema_changes
+        rows = connection.execute(select(changes).where(changes.c.resource == resource).order_by(changes.c.id))
+        return [
+            Addition(tuple(orjson.loads(row.path)), row.type, row.column_name or row.table_name) for row in rows
+        ]  # fmt: skip
+
+    def widen(self, layout: Layout, additions: Sequence[Addition], run_id: str) -> Layout:
+        """Add columns and child tables at once, and record them in `syncd_schema_changes`."""
+        with self._lock:
+            resource, current = self._opened[layout.resource]
+            with self._database.write() as connection:
+                recorded = self._additions(connection, resource.name)
+                have = {addition.path for addition in recorded}
+                fresh = [addition for addition in additions if addition.path not in have]
+                wider = layout_of(resource, [*recorded, *fresh], self._reserved(current))
+                for addition in fresh:
+                    table, column = _named(wider, addition)
+                    connection.execute(
+                        insert(own.schema_changes).values(
+                            resource=resource.name,
+                            table_name=table,
+                            column_name=column,
+                            path=orjson.dumps(addition.path).decode(),
+                            type=addition.type,
+                            run_id=run_id,
+                            changed_at=self._now(),
+                        )
+                    )
+                recorded = self._additions(connection, resource.name)
+                wider = layout_of(resource, recorded, self._reserved(current))
+                found = create_or_extend(connection, tables_of(wider))
+            wider = retyped(wider, found)
+            self._opened[layout.resource] = (resource, wider)
+            return wider
+
+    def _reserved(self, layout: Layout) -> frozenset[str]:
+        return frozenset(self._opened) - {table.name for table in layout.tables()}
+
+    def _sql(self, layout: Layout) -> Tables:
+        held = self._tables.get(id(layout))
+        if held is None or held[0] is not layout:
+            held = (layout, tables_of(layout))
+            self._tables[id(layout)] = held
+        return held[1]
+
+    def cursors(self, partitions: Sequence[Partition]) -> Mapping[Partition, CursorState]:
+        """What is remembered of these partitions; those never read are absent."""
+        found: dict[Partition, CursorState] = {}
+        p, c = own.partitions, own.cursors
+        wanted = {scope_of(partition): partition for partition in partitions}
+        with self._database.read() as connection:
+            for start in range(0, len(partitions), 200):
+                chunk = partitions[start : start + 200]
+                rows = connection.execute(
+                    select(p, c.c.watermark, c.c.full_at, c.c.state)
+                    .join(c, c.c.partition_id == p.c.id)
+                    .where(is_one_of(p, chunk))
+                )
+                for row in rows:
+                    scope = (row.principal, row.resource, row.company_id, row.project_id, row.parent)
+                    found[wanted[scope]] = CursorState(row.watermark, row.full_at, row.state)
+        return found
+
+    def parent_ids(
+        self, layout: Layout, columns: Sequence[str], company_id: int, project_id: int | None
+    ) -> Iterator[tuple[Id, ...]]:
+        """Values of these columns in the live rows of a parent resource, distinct."""
+        table = self._sql(layout).root
+        chosen = [table.c[name] for name in columns]
+        query = select(*chosen).where(table.c[DELETED_AT].is_(None), chosen[0].is_not(None)).distinct()
+        if "company_id" in {column.name for column in layout.id_scope}:
+            query = query.where(table.c.company_id == company_id)
+        if project_id is not None:
+            query = query.where(table.c.project_id == project_id)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(*chosen)).all()
+        for row in rows:
+            yield tuple(row)
+
+    def known(self, layout: Layout, partition: Partition, keys: Sequence[Key]) -> Mapping[Key, Known]:
+        """What the store has of these records; those it does not have are absent."""
+        table = self._sql(layout).root
+        key_columns = [table.c[name] for name in layout.key]
+        found: dict[Key, Known] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(keys), _CHUNK):
+                query = select(*key_columns, table.c[HASH], table.c[DELETED_AT], table.c[SEEN_BY]).where(
+                    in_scope(layout, table, partition), self._has_key(layout, table, keys[start : start + _CHUNK])
+                )
+                for row in connection.execute(query):
+                    *key, content, deleted_at, seen_by = row
+                    seen = partition.principal in seen_by.split()
+                    found[tuple(key)] = Known(bytes(content), deleted_at is not None, seen)
+        return found
+
+    def live(self, layout: Layout, partition: Partition, window: Window | None = None) -> int:
+        """How many rows of this partition stand without tombstone and are seen by its principal."""
+        tables = self._sql(layout)
+        query = (
+            select(func.count())
+            .select_from(tables.root)
+            .where(stands(layout, tables, partition, window, sqlite=self._sqlite))
+        )
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def missing(
+        self, layout: Layout, partition: Partition, window: Window | None, seen: frozenset[Key] | None
+    ) -> Iterator[Key]:
+        """Keys of the partition's live rows, seen by its principal, that a complete listing did not bring."""
+        tables = self._sql(layout)
+        key_columns = [tables.root.c[name] for name in layout.key]
+        last: Key | None = None
+        while True:
+            query = select(*key_columns).where(stands(layout, tables, partition, window, sqlite=self._sqlite))
+            if last is not None:
+                query = query.where(tuple_(*key_columns) > tuple_(*last))
+            with self._database.read() as connection:
+                chunk = [tuple(row) for row in connection.execute(query.order_by(*key_columns).limit(_CHUNK))]
+            if not chunk:
+                return
+            brought = seen if seen is not None else self._sighted(partition, chunk)
+            yield from (key for key in chunk if key not in brought)
+            last = chunk[-1]
+
+    def _sighted(self, partition: Partition, keys: Sequence[Key]) -> frozenset[Key]:
+        number = self._partition_ids.get(partition)
+        by_text = {key_text(key): key for key in keys}
+        s = own.sightings
+        with self._database.read() as connection:
+            if number is None:
+                number = connection.execute(select(own.partitions.c.id).where(is_partition(partition))).scalar()
+            rows = connection.execute(
+                select(s.c.record_key).where(s.c.partition_id == number, s.c.record_key.in_(by_text))
+            )
+            return frozenset(by_text[row.record_key] for row in rows)
+
+    def commit(
+        self, layouts: Mapping[str, Layout], writes: Sequence[Write], run_id: str, lease: SqlLease
+    ) -> Sequence[Counts]:
+        """Store batches, whole, in one transaction."""
+        now = self._now()
+        with self._database.write() as connection:
+            lease.check(connection)
+            by_table: dict[tuple[str, tuple[str, ...]], list[Write]] = defaultdict(list)
+            for write in writes:
+                if write.root is not None and write.keys:
+                    by_table[write.partition.resource, write.root.columns].append(write)
+            for (resource, _), group in by_table.items():
+                self._write_rows(connection, layouts[resource], group, run_id, now)
+            counts = [self._write_rest(connection, layouts[w.partition.resource], w, run_id, now) for w in writes]
+            self._write_cursors(connection, writes, run_id, now)
+        return counts
+
+    def _write_rows(
+        self, connection: Connection, layout: Layout, writes: Sequence[Write], run_id: str, now: datetime
+    ) -> None:
+        tables = self._sql(layout)
+        moment = self._moment(now)
+        root_columns: tuple[str, ...] = ()
+        rows: list[tuple[Any, ...]] = []
+        for write in writes:
+            assert write.root is not None
+            extra: tuple[Any, ...] = (moment, None, run_id, write.partition.principal)
+            names: tuple[str, ...] = (SYNCED_AT, DELETED_AT, RUN_ID, SEEN_BY)
+            if tables.has_parent:
+                extra, names = (*extra, write.partition.parent_text), (*names, PARENT)
+            root_columns = (*write.root.columns, *names, HASH, MISFITS)
+            rows += [
+                (*row, *extra, content, misfit)
+                for row, content, misfit in zip(write.root.rows, write.hashes, write.misfits, strict=True)
+            ]
+        fresh = all(write.fresh for write in writes)
+        put = self._rows.insert if fresh else self._rows.upsert
+        put(connection, tables.root, root_columns, rows)
+        if not fresh:
+            for write in writes:
+                self._delete_children(connection, tables, write.partition, write.keys)
+        gathered: dict[tuple[str, tuple[str, ...]], list[TableRows]] = defaultdict(list)
+        for write in writes:
+            for child in write.children:
+                gathered[child.table, child.columns].append(child)
+        for (name, columns), parts in gathered.items():
+            suffix = (moment, None, run_id)
+            child_rows = [(*row, *suffix) for part in parts for row in part.rows]
+            put(connection, tables.children[name], (*columns, SYNCED_AT, DELETED_AT, RUN_ID), child_rows)
+
+    def _write_rest(self, connection: Connection, layout: Layout, write: Write, run_id: str, now: datetime) -> Counts:
+        counts = write.counts
+        if write.seen:
+            self._see(connection, layout, write.partition, write.seen)
+        if write.gone:
+            gone = self._take_sight(connection, layout, write.partition, write.gone, run_id, now, remove=write.remove)
+            counts += Counts(deleted=gone)
+        if write.sightings:
+            number = self._partition_id(connection, write.partition)
+            rows = [{"partition_id": number, "record_key": key_text(key)} for key in write.sightings]
+            connection.execute(self._insert(own.sightings).on_conflict_do_nothing(), rows)
+        if write.rejects:
+            self._ledger.reject(connection, write.partition, write.rejects, run_id, now)
+        return counts
+
+    def _write_cursors(self, connection: Connection, writes: Sequence[Write], run_id: str, now: datetime) -> None:
+        cursors: dict[int, dict[str, Any]] = {}
+        proofs: dict[int, dict[str, Any]] = {}
+        for write in writes:
+            if write.cursor is None and write.proof is None:
+                continue
+            number = self._partition_id(connection, write.partition)
+            if write.cursor is not None:
+                cursors[number] = {
+                    "partition_id": number,
+                    "watermark": write.cursor.watermark,
+                    "full_at": write.cursor.full_at,
+                    "state": write.cursor.state,
+                    "run_id": run_id,
+                    "updated_at": now,
+                }
+            if write.proof is not None:
+                proof = write.proof
+                proofs[number] = {
+                    "number": number,
+                    "status": str(proof.status),
+                    "mode": str(proof.mode),
+                    "api_total": proof.api_total,
+                    "seen": proof.seen,
+                    "stored": proof.stored,
+                    "rejected": proof.rejected,
+                    "note": proof.note or None,
+                    "checked_at": proof.checked_at,
+                    "run_id": run_id,
+                }
+        if cursors:
+            statement = self._insert(own.cursors)
+            changed = {c.name: statement.excluded[c.name] for c in own.cursors.c if c.name != "partition_id"}
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["partition_id"], set_=changed), list(cursors.values())
+            )
+        if proofs:
+            names = [name for name in next(iter(proofs.values())) if name != "number"]
+            connection.execute(
+                update(own.partitions)
+                .where(own.partitions.c.id == bindparam("number"))
+                .values({name: bindparam(name) for name in names}),
+                list(proofs.values()),
+            )
+
+    def sweep(
+        self,
+        layout: Layout,
+        partition: Partition,
+        keys: Sequence[Key],
+        run_id: str,
+        lease: SqlLease,
+        *,
+        remove: bool,
+    ) -> int:
+        """Take this principal's sight from rows; those that nobody sees any more become tombstones, or are removed."""
+        with self._database.write() as connection:
+            lease.check(connection)
+            return self._take_sight(connection, layout, partition, keys, run_id, self._now(), remove=remove)
+
+    def forget_sightings(self, partition: Partition) -> None:
+        """Drop what a listing remembered as seen."""
+        with self._database.write() as connection:
+            number = self._partition_id(connection, partition)
+            connection.execute(delete(own.sightings).where(own.sightings.c.partition_id == number))
+
+    def _see(self, connection: Connection, layout: Layout, partition: Partition, keys: Sequence[Key]) -> None:
+        tables = self._sql(layout)
+        table, principal = tables.root, partition.principal
+        seen_by = table.c[SEEN_BY]
+        for start in range(0, len(keys), _CHUNK):
+            chunk = keys[start : start + _CHUNK]
+            where = and_(in_scope(layout, table, partition), self._has_key(layout, table, chunk))
+            connection.execute(update(table).where(where, seen_by == "").values({SEEN_BY: principal, DELETED_AT: None}))
+            connection.execute(
+                update(table)
+                .where(where, ~sees(seen_by, principal))
+                .values({SEEN_BY: seen_by + " " + principal, DELETED_AT: None})
+            )
+            connection.execute(update(table).where(where).values({DELETED_AT: None}))
+            for child, ids in child_rows(layout, tables, partition, chunk, sqlite=self._sqlite):
+                connection.execute(update(child).where(ids).values({DELETED_AT: None}))
+
+    def _take_sight(
+        self,
+        connection: Connection,
+        layout: Layout,
+        partition: Partition,
+        keys: Sequence[Key],
+        run_id: str,
+        now: datetime,
+        *,
+        remove: bool,
+    ) -> int:
+        tables = self._sql(layout)
+        table, principal = tables.root, partition.principal
+        seen_by = table.c[SEEN_BY]
+        key_columns = [table.c[name] for name in layout.key]
+        total = 0
+        for start in range(0, len(keys), _CHUNK):
+            chunk = keys[start : start + _CHUNK]
+            where = and_(in_scope(layout, table, partition), self._has_key(layout, table, chunk))
+            rows = connection.execute(select(*key_columns, seen_by).where(where, sees(seen_by, principal))).all()
+            last = [tuple(row[:-1]) for row in rows if row[-1] == principal]
+            others: dict[str, list[Key]] = defaultdict(list)
+            for row in rows:
+                if row[-1] != principal:
+                    rest = " ".join(one for one in row[-1].split() if one != principal)
+                    others[rest].append(tuple(row[:-1]))
+            for rest, shared in others.items():
+                scope = and_(in_scope(layout, table, partition), self._has_key(layout, table, shared))
+                connection.execute(update(table).where(scope).values({SEEN_BY: rest}))
+            if not last:
+                continue
+            total += len(last)
+            scope = and_(in_scope(layout, table, partition), self._has_key(layout, table, last))
+            gone = {DELETED_AT: now, RUN_ID: run_id}
+            for child, ids in child_rows(layout, tables, partition, last, sqlite=self._sqlite):
+                connection.execute(delete(child).where(ids) if remove else update(child).where(ids).values(gone))
+            statement = (
+                delete(table).where(scope) if remove else update(table).where(scope).values({**gone, SEEN_BY: ""})
+            )
+            connection.execute(statement)
+        return total
+
+    def _delete_children(
+        self, connection: Connection, tables: Tables, partition: Partition, keys: Sequence[Key]
+    ) -> None:
+        for start in range(0, len(keys), _CHUNK):
+            chunk = keys[start : start + _CHUNK]
+            for child, ids in child_rows(tables.layout, tables, partition, chunk, sqlite=self._sqlite):
+                connection.execute(delete(child).where(ids))
+
+    def _has_key(self, layout: Layout, table: Any, keys: Sequence[Key]) -> ColumnElement[bool]:
+        return has_key(layout, table, keys, sqlite=self._sqlite)
+
+    def _insert(self, table: Any) -> Any:
+        return sqlite.insert(table) if self._sqlite else postgresql.insert(table)
+
+    def _moment(self, now: datetime) -> str:
+        return now.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+    def _partition_id(self, connection: Connection, partition: Partition) -> int:
+        number = self._partition_ids.get(partition)
+        if number is None:
+            principal, resource, company, project, parent = scope_of(partition)
+            connection.execute(
+                self._insert(own.partitions)
+                .values(principal=principal, resource=resource, company_id=company, project_id=project, parent=parent)
+                .on_conflict_do_nothing()
+            )
+            number = int(connection.execute(select(own.partitions.c.id).where(is_partition(partition))).scalar_one())
+            self._partition_ids[partition] = number
+        return number
+
+    def lease(self, name: str, seconds: float) -> SqlLease:
+        """Take a lease."""
+        return SqlLease(self._database, self._now, name, seconds)
+
+    def open_run(self, run: RunRecord) -> None:
+        """Record that a run began."""
+        self._ledger.open_run(run)
+
+    def close_run(self, report: RunReport) -> None:
+        """Record how it ended."""
+        self._ledger.close_run(report)
+
+    def refusals(self, partitions: Sequence[Partition]) -> Mapping[Partition, Refusal]:
+        """What is remembered of refused partitions; the others are absent."""
+        return self._ledger.refusals(partitions)
+
+    def refused(self, partition: Partition, status: int, reason: str, now: datetime) -> None:
+        """Remember a refusal; the interval to the next probe grows."""
+        self._ledger.refused(partition, status, reason, now)
+
+    def allowed(self, partitions: Sequence[Partition]) -> None:
+        """Forget the refusals of partitions that answered."""
+        self._ledger.allowed(partitions)
+
+
+def _named(layout: Layout, addition: Addition) -> tuple[str, str]:
+    """Table and column names that a layout gives an addition; no column where it is a table."""
+    rest = list(addition.path)
+    table = layout.table
+    while ITEM in rest:
+        cut = rest.index(ITEM)
+        array, rest = tuple(rest[:cut]), rest[cut + 1 :]
+        table = next(child for child in table.children if child.path == array)
+    if not rest:
+        return table.name, ""
+    return table.name, next(column.name for column in table.columns if column.path == tuple(rest))
