@@ -121,6 +121,7 @@ class ListRequest:
         body: JSON body of a POST.
         paging: `page`, `cursor`, `offset` or `none`.
         page_size: Largest useful page; the server may cap it.
+        page_params: Names of the query parameters for the page (or cursor) and for its size.
         envelope: `array`, `data`, `object:<key.key>` or `object`.
         group: Key of the list inside each item where items are groups (meetings), else None.
         start: Where to go on after an interruption, else None.
@@ -135,6 +136,7 @@ class ListRequest:
     body: Mapping[str, Any] | None = None
     paging: str = "page"
     page_size: int = 100
+    page_params: tuple[str, str] = ("page", "per_page")
     envelope: str = "array"
     group: str | None = None
     start: Continuation | None = None

@@ -22,12 +22,13 @@ class Window:
     Attributes:
         first: Query parameter of the first day.
         last: Query parameter of the last day; None where one parameter takes a range `from...to`.
-        column: Top-level field of a record that holds its day (date or date-time).
+        column: Top-level field of a record that holds its day (date or date-time); None where records do not tell
+            their day: then a range that was listed does not tell what is gone from it.
     """
 
     first: str
     last: str | None
-    column: str
+    column: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Resource:
         body: JSON body of a POST, or None.
         paging: How pages follow each other.
         page_size: Largest useful page.
+        page_params: Names of the query parameters for the page (or cursor) and for its size.
         envelope: `array`, `data`, `object:<key.key>` or `object`.
         group: Key of the list inside each item where items are groups, else None.
         updated_at: Query parameter that filters by change time, or None.
@@ -109,6 +111,7 @@ class Resource:
     body: Mapping[str, Any] | None = None
     paging: Paging = "page"
     page_size: int = 100
+    page_params: tuple[str, str] = ("page", "per_page")
     envelope: str = "array"
     group: str | None = None
     updated_at: str | None = None

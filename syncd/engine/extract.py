@@ -212,7 +212,7 @@ class Extract:
 
     def _resumed(self, spec: Spec) -> _Reading | None:
         listing = self._cursor.listing
-        days = (spec.window.first, spec.window.last) if spec.window else ("", "")
+        days = spec.days or ("", "")
         if listing is None or not spec.complete or listing.kind != spec.kind or (listing.first, listing.last) != days:
             return None
         return _Reading(
@@ -343,7 +343,7 @@ class Extract:
 
     def _advance(self, spec: Spec, reading: _Reading, following: Continuation) -> CursorState:
         assert reading.started_at is not None
-        first, last = (spec.window.first, spec.window.last) if spec.window else ("", "")
+        first, last = spec.days or ("", "")
         listing = Listing(
             kind=spec.kind,
             started_at=reading.started_at,
@@ -431,9 +431,9 @@ class Extract:
         return cursor
 
     def _reached_days(self, cursor: Cursor, spec: Spec, started: datetime) -> Cursor:
-        assert spec.window is not None
+        assert spec.days is not None
         today = self._tools.clock.now().date().isoformat()
-        first, last = spec.window.first, spec.window.last
+        first, last = spec.days
         reached_today = last >= today
         if cursor.days is None:
             earliest = later(today, -self._tools.options.logs_from.days)

@@ -31,7 +31,8 @@ class Spec:
         kind: What it brings: all records, changes since the cursor, latest change first until the cursor is reached,
             the records of a range of days, or deleted records.
         request: The request, paging aside.
-        window: The days, where it is of days.
+        days: First and last day, where it is of days.
+        window: Where rows hold their day, where it is of days and they do.
         until: Upper end of a range of change times, local clock.
         since: Lower end, for `recent`.
         with_deleted: Whether deleted records come among the changes.
@@ -39,6 +40,7 @@ class Spec:
 
     kind: Kind
     request: ListRequest
+    days: tuple[str, str] | None = None
     window: Window | None = None
     until: datetime | None = None
     since: datetime | None = None
@@ -47,7 +49,7 @@ class Spec:
     @property
     def complete(self) -> bool:
         """Whether a record that it does not bring is gone (from its days)."""
-        return self.kind in ("all", "days")
+        return self.kind == "all" or self.window is not None
 
 
 def refresh_due(partition: Partition, cursor: Cursor, options: Options, now: datetime) -> bool:
@@ -128,6 +130,7 @@ def _request(resource: Resource, partition: Partition, priority: Priority) -> Li
         body=resource.body,
         paging=resource.paging,
         page_size=resource.page_size,
+        page_params=resource.page_params,
         envelope=resource.envelope,
         group=resource.group,
         priority=priority,
@@ -202,7 +205,8 @@ def _by_days(
             yield Spec(
                 "days",
                 _with(request, (*resource.sort.stable, *params)),
-                window=Window(window.column, chunk_first, chunk_last),
+                days=(chunk_first, chunk_last),
+                window=Window(window.column, chunk_first, chunk_last) if window.column else None,
             )
 
 
