@@ -63,15 +63,11 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
-        "syncd_quota_windows",
+        "syncd_quota",
         sa.Column("client", sa.String(length=64), nullable=False),
-        sa.Column("window", sa.Text(), nullable=False),
-        sa.Column("limit", sa.Integer(), nullable=False),
-        sa.Column("remaining", sa.Integer(), nullable=False),
-        sa.Column("reset_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("reserved", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("client", "window"),
+        sa.PrimaryKeyConstraint("client"),
     )
     op.create_table(
         "syncd_refusals",
@@ -242,7 +238,7 @@ def downgrade() -> None:
     op.drop_table("syncd_requests")
     op.drop_table("syncd_rejects")
     op.drop_table("syncd_refusals")
-    op.drop_table("syncd_quota_windows")
+    op.drop_table("syncd_quota")
     op.drop_table("syncd_partitions")
     op.drop_table("syncd_meta")
     op.drop_table("syncd_locks")

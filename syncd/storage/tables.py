@@ -233,15 +233,11 @@ token_failures = Table(
     Column("times", Integer, nullable=False),
 )
 
-quota_windows = Table(
-    "syncd_quota_windows",
+quota = Table(
+    "syncd_quota",
     metadata,
     Column("client", String(64), primary_key=True),  # digest of login URL and client id
-    Column("window", Text, primary_key=True),  # hour | spike
-    Column("limit", Integer, nullable=False),
-    Column("remaining", Integer, nullable=False),
-    Column("reset_at", UtcDateTime, nullable=False),  # server's clock
-    Column("reserved", Integer, nullable=False),  # let through since, not yet answered
+    Column("state", Text, nullable=False),  # JSON: both windows, as the processes of this client agree on them
     Column("updated_at", UtcDateTime, nullable=False),
 )
 

@@ -1,0 +1,398 @@
+"""One request to Procore: paced, authorised, bounded, retried by kind of failure, its errors named by remedy."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import orjson
+import structlog
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from syncd import __version__
+from syncd.api.circuit import Circuit
+from syncd.api.pacer import Pacer
+from syncd.api.ports import Clock
+from syncd.api.quota import Report
+from syncd.api.requests import RequestLedger
+from syncd.errors import ApiError, BadAnswer, Refused, RequestRejected, Unauthorized, Unavailable
+from syncd.model import Priority
+
+_log = structlog.get_logger(__name__)
+
+_ABSURD_WAIT = 3600.0
+"""Seconds; a Retry-After beyond it is not obeyed but reported."""
+_REASON_LENGTH = 200
+_TRANSIENT = frozenset({408, 500, 502, 503, 504})
+_REFUSED = frozenset({403, 404})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may cost.
+
+    Attributes:
+        attempts: How often a request that fails for the moment is sent.
+        seconds: How long it may take in all, waits for quota not counted.
+        longest_pause: Ceiling of the pause between attempts.
+        body: Bytes of a decoded body.
+        refusals: How many 429 answers in a row are waited out.
+    """
+
+    attempts: int = 6
+    seconds: float = 300.0
+    longest_pause: float = 30.0
+    body: int = 256 * 2**20
+    refusals: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A usable answer.
+
+    Attributes:
+        data: The parsed body.
+        headers: Its headers.
+        sent_at: When the request was sent, server's clock, UTC, whole seconds: never later than it was.
+        requests: HTTP requests it took.
+        size: Bytes of the decoded body.
+    """
+
+    data: Any
+    headers: Mapping[str, str]
+    sent_at: datetime
+    requests: int
+    size: int
+
+
+class _Transient(Exception):
+    """Trying again may help."""
+
+    def __init__(self, what: str, status: int | None = None, after: float | None = None) -> None:
+        super().__init__(what)
+        self.status = status
+        self.after = after
+
+
+@dataclass(slots=True)
+class _Spent:
+    """What a request has cost so far."""
+
+    deadline: float
+    requests: int = 0
+    refusals: int = 0
+
+
+class Client:
+    """Sends requests for one principal.
+
+    Args:
+        http: Connections; its redirects stay off.
+        api_url: Scheme, host and port that requests go to, and nowhere else.
+        auth: Adds the token.
+        pacer: Quota.
+        ledger: Counts what Procore watches.
+        circuit: Holds requests back while the whole API is down.
+        clock: Time.
+        limits: What one request may cost.
+    """
+
+    def __init__(
+        self,
+        http: httpx.Client,
+        api_url: str,
+        auth: httpx.Auth,
+        pacer: Pacer,
+        ledger: RequestLedger,
+        circuit: Circuit,
+        clock: Clock,
+        limits: Limits | None = None,
+    ) -> None:
+        self._http = http
+        self._api_url = api_url.rstrip("/")
+        self._auth = auth
+        self._pacer = pacer
+        self._ledger = ledger
+        self._circuit = circuit
+        self._clock = clock
+        self._limits = limits or Limits()
+        self._lock = threading.Lock()
+        self.requests = 0
+
+    @property
+    def api_url(self) -> str:
+        """Where requests go."""
+        return self._api_url
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        params: Sequence[tuple[str, str]],
+        company_id: int | None,
+        *,
+        body: Mapping[str, Any] | None = None,
+        priority: Priority = Priority.INCREMENT,
+        waiting: Callable[[float, str], None] | None = None,
+    ) -> Answer:
+        """Send until an answer is usable or final.
+
+        Raises:
+            Refused: 403 or 404.
+            RequestRejected: Another answer that repetition would not change.
+            Unauthorized: 401, also with a new token.
+            BadAnswer: A redirect, a body too large, or one that stays unreadable.
+            Unavailable: Attempts or time ran out.
+            Stopped: Asked to stop while waiting.
+        """
+        spent = _Spent(self._clock.monotonic() + self._limits.seconds)
+        shown = path.partition("?")[0]
+        request = self._http.build_request(
+            method, self._api_url + path, params=list(params) or None, json=body, headers=_headers(company_id)
+        )
+        retrying = Retrying(
+            stop=stop_after_attempt(self._limits.attempts),
+            wait=self._pause,
+            retry=retry_if_exception_type(_Transient),
+            sleep=lambda seconds: self._rest(seconds, spent, waiting),
+            before_sleep=lambda state: self._say(state, shown),
+            reraise=True,
+        )
+        try:
+            return retrying(self._attempt, request, shown, priority, spent, waiting)
+        except _Transient as last:
+            error = BadAnswer if last.status == httpx.codes.OK else Unavailable
+            raise error(
+                f"{_capital(str(last))} for {shown}, {spent.requests} times over.", "", status=last.status
+            ) from None
+
+    def _attempt(
+        self,
+        request: httpx.Request,
+        shown: str,
+        priority: Priority,
+        spent: _Spent,
+        waiting: Callable[[float, str], None] | None,
+    ) -> Answer:
+        while True:
+            self._circuit.enter(spent.deadline)
+            self._pacer.acquire(priority, waiting)
+            response, body, sent_at = self._exchange(request, spent)
+            if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                return self._answer(response, body, sent_at, shown, spent)
+            spent.refusals += 1
+            if spent.refusals > self._limits.refusals:
+                raise Unavailable(f"Procore refuses {shown} for quota, again and again.", status=429)
+
+    def _exchange(self, request: httpx.Request, spent: _Spent) -> tuple[httpx.Response, bytes, datetime]:
+        """Send once; whatever comes of it, the pacer and the ledger hear of it."""
+        began = self._clock.monotonic()
+        spent.requests += 1
+        with self._lock:
+            self.requests += 1
+        try:
+            response = self._http.send(request, stream=True, auth=self._auth, follow_redirects=False)
+            try:
+                body = self._read(response)
+            finally:
+                response.close()
+        except httpx.TransportError as error:
+            self._pacer.lost()
+            self._ledger.count(0, request)
+            self._circuit.failed()
+            raise _Transient(_transport(error)) from None
+        except httpx.DecodingError:
+            self._pacer.lost()
+            self._ledger.count(response.status_code, request)
+            raise _Transient("a damaged answer came", httpx.codes.OK) from None
+        except ApiError:
+            self._pacer.lost()
+            raise
+        took = self._clock.monotonic() - began
+        date = _date(response.headers)
+        self._pacer.answered(self._report(response), date)
+        self._ledger.count(response.status_code, request, response)
+        arrived = date if date is not None else self._pacer.server_time()
+        sent_at = datetime.fromtimestamp(int(arrived - took), UTC)
+        _log.debug(
+            "request",
+            method=request.method,
+            path=request.url.path,
+            status=response.status_code,
+            milliseconds=round(took * 1000),
+            bytes=len(body),
+            request_id=response.headers.get("x-request-id"),
+        )
+        return response, body, sent_at
+
+    def _read(self, response: httpx.Response) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in response.iter_bytes():
+            size += len(chunk)
+            if size > self._limits.body:
+                raise BadAnswer(
+                    f"The answer for {response.request.url.path} is larger than {self._limits.body:,} bytes.",
+                    "Ask for smaller pages: page_size in a catalog entry of your own.",
+                )
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _report(self, response: httpx.Response) -> Report:
+        headers = response.headers
+        blocked = None
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            now = self._pacer.server_time()
+            reset = _number(headers.get("x-rate-limit-reset"))
+            after = _retry_after(headers, now)
+            if after is not None and after > _ABSURD_WAIT:
+                _log.warning("Procore asks for an absurd wait; an hour at most is waited", retry_after=round(after))
+            ends = [now + after] if after is not None else []
+            ends += [reset] if reset is not None and reset > now else []
+            blocked = min(max(ends, default=now + 1.0), now + _ABSURD_WAIT)
+            _log.warning("Procore refuses requests for quota", until=round(blocked - now, 1))
+        return Report(
+            limit=_integer(headers.get("x-rate-limit-limit")),
+            remaining=_integer(headers.get("x-rate-limit-remaining")),
+            reset=_number(headers.get("x-rate-limit-reset")),
+            blocked_until=blocked,
+        )
+
+    def _answer(self, response: httpx.Response, body: bytes, sent_at: datetime, shown: str, spent: _Spent) -> Answer:
+        status = response.status_code
+        if status in _TRANSIENT:
+            self._circuit.failed()
+            after = _retry_after(response.headers, self._pacer.server_time())
+            raise _Transient(f"Procore answered {status}", status, after)
+        self._circuit.worked()
+        if response.is_success:
+            try:
+                data = parse(body)
+            except ValueError:
+                raise _Transient("an unreadable answer came", httpx.codes.OK) from None
+            return Answer(data, response.headers, sent_at, spent.requests, len(body))
+        raise _final(response, body, shown)
+
+    def _pause(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        after = error.after if isinstance(error, _Transient) else None
+        drawn = wait_random_exponential(multiplier=0.5, max=self._limits.longest_pause)(state)
+        return drawn if after is None else max(drawn, min(after, _ABSURD_WAIT))
+
+    def _rest(self, seconds: float, spent: _Spent, waiting: Callable[[float, str], None] | None) -> None:
+        left = spent.deadline - self._clock.monotonic()
+        if seconds > left:
+            raise Unavailable(
+                f"Procore asks to wait {round(seconds)} s, longer than a request may take ({round(self._limits.seconds)} s).",
+                "The next run tries again.",
+            )
+        if waiting is not None and seconds > 1.0:
+            waiting(seconds, "a retry")
+        self._clock.sleep(seconds)
+
+    def _say(self, state: RetryCallState, shown: str) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        _log.info("trying again", path=shown, why=str(error), attempt=state.attempt_number)
+
+
+def parse(body: bytes) -> Any:
+    """JSON; also what strict parsers refuse: NaN and infinities (as text), lone surrogates.
+
+    Raises:
+        ValueError: It is no JSON.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body.decode("utf-8", "surrogatepass"), parse_constant=str)
+
+
+def _headers(company_id: int | None) -> dict[str, str]:
+    headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": f"syncd/{__version__}"}
+    if company_id is not None:
+        headers["Procore-Company-Id"] = str(company_id)
+    return headers
+
+
+def _final(response: httpx.Response, body: bytes, shown: str) -> ApiError:
+    status, reason = response.status_code, _reason(body)
+    words = f": {reason}" if reason else ""
+    if status in _REFUSED:
+        return Refused(f"Procore answered {status} for {shown}{words}.", status=status, reason=reason)
+    if status == httpx.codes.UNAUTHORIZED:
+        return Unauthorized(
+            f"Procore does not accept the token for {shown}{words}.",
+            "Check the app's credentials and company: syncd check",
+            status=status,
+            reason=reason,
+        )
+    if response.is_redirect:
+        return BadAnswer(
+            f"Procore answered {status} for {shown}: a redirect, which syncd does not follow.",
+            "Check procore.api_url.",
+            status=status,
+        )
+    return RequestRejected(f"Procore answered {status} for {shown}{words}.", status=status, reason=reason)
+
+
+def _reason(body: bytes) -> str:
+    """Procore's own words, safe to show: it gives `errors`, `error`, `message` or `reason`, in several shapes."""
+    try:
+        data = orjson.loads(body[:65536])
+    except orjson.JSONDecodeError:
+        return ""
+    for name in ("error_description", "message", "reason", "errors", "error"):
+        value = data.get(name) if isinstance(data, dict) else None
+        if value:
+            text = value if isinstance(value, str) else orjson.dumps(value).decode()
+            return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)[:_REASON_LENGTH].strip(" .")
+    return ""
+
+
+def _transport(error: httpx.TransportError) -> str:
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return "Procore cannot be reached"
+    if isinstance(error, httpx.TimeoutException):
+        return "Procore did not answer in time"
+    return "the connection broke"
+
+
+def _date(headers: Mapping[str, str]) -> float | None:
+    try:
+        moment = parsedate_to_datetime(headers["date"])
+    except (KeyError, ValueError, TypeError):
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+
+
+def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds to wait (RFC 9110, 10.2.3: a number, or a date)."""
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    seconds = _number(value)
+    if seconds is None:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - now
+        except (ValueError, TypeError):
+            return None
+    return max(0.0, seconds)
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text is not None and re.fullmatch(r"\d{1,12}(\.\d+)?", text.strip()) else None
+
+
+def _integer(text: str | None) -> int | None:
+    return int(text) if text is not None and re.fullmatch(r"-?\d{1,9}", text.strip()) else None
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,180 @@
+"""Who may send the next request: one pacer per OAuth client and process, shared by all its jobs."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from syncd.api.ports import Clock, QuotaStore
+from syncd.api.quota import Quota, Report, Told, Window
+from syncd.errors import Stopped
+from syncd.model import Priority
+
+_log = structlog.get_logger(__name__)
+
+_CHUNK = 16
+"""Slots taken from the shared ledger at a time at most: few enough to leave some for others."""
+_PATIENCE = 0.05
+"""Seconds between looks of a thread that waits behind others."""
+
+
+class MemoryQuota:
+    """The ledger of one process alone.
+
+    Args:
+        quota: Where it begins; tests scale the windows down.
+    """
+
+    def __init__(self, quota: Quota | None = None) -> None:
+        self._quota = quota or Quota()
+        self._lock = threading.Lock()
+
+    def exchange(self, told: Told, want: int, share: float, now: float) -> tuple[int, float]:
+        """Hand in what came since the last call, and take slots."""
+        with self._lock:
+            self._quota = self._quota.hearing(told, now)
+            if not want:
+                return 0, 0.0
+            self._quota, granted, wait = self._quota.take(want, share, now)
+            return granted, wait
+
+    def windows(self) -> Sequence[Window]:
+        """The windows as they are known."""
+        with self._lock:
+            return self._quota.windows()
+
+
+class Pacer:
+    """Lets requests through so that the allowance is used and never exceeded.
+
+    Args:
+        store: The ledger, shared by the processes of one OAuth client.
+        clock: Time.
+        share: Part of the allowance that syncd may use, over 0 to 1.
+        chunk: Slots to hold in advance; 1 where every one must be visible to other processes at once.
+    """
+
+    def __init__(self, store: QuotaStore, clock: Clock, share: float = 0.8, chunk: int = _CHUNK) -> None:
+        self._store = store
+        self._clock = clock
+        self._share = share
+        self._chunk = chunk
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[int, int]] = []
+        self._numbers = itertools.count()
+        self._slots = 0
+        self._expires = 0.0
+        self._answered = 0
+        self._report: Report | None = None
+        self._skew = 0.0
+        self.waited = 0.0
+
+    def acquire(self, priority: Priority, waiting: Callable[[float, str], None] | None = None) -> None:
+        """Wait for a slot; who matters more goes first.
+
+        Args:
+            priority: Who asks.
+            waiting: Told of every longer wait: seconds, and why.
+
+        Raises:
+            Stopped: Asked to stop while waiting.
+        """
+        with self._lock:
+            ticket = (int(priority), next(self._numbers))
+            heapq.heappush(self._waiting, ticket)
+        try:
+            while True:
+                wait = self._try(ticket)
+                if wait is None:
+                    return
+                if wait > 1.0 and waiting is not None:
+                    waiting(wait, "quota")
+                self._clock.sleep(min(wait, 1.0))
+                self.waited += min(wait, 1.0)
+        except Stopped:
+            with self._lock:
+                if ticket in self._waiting:
+                    self._waiting.remove(ticket)
+                    heapq.heapify(self._waiting)
+            raise
+
+    def _try(self, ticket: tuple[int, int]) -> float | None:
+        """None when the slot is given, else seconds to wait before the next try."""
+        with self._lock:
+            if self._waiting[0] != ticket:
+                return _PATIENCE
+            now = self._clock.monotonic()
+            if self._slots > 0 and now < self._expires:
+                self._slots -= 1
+                heapq.heappop(self._waiting)
+                return None
+            granted, wait = self._store.exchange(self._told(), self._chunk, self._share, self.server_time())
+            if not granted:
+                return wait
+            self._slots = granted - 1
+            self._expires = now + 1.0
+            heapq.heappop(self._waiting)
+            return None
+
+    def answered(self, report: Report, server_time: float | None) -> None:
+        """Tell of an answer.
+
+        Args:
+            report: Its rate-limit headers.
+            server_time: Its Date header, Unix seconds, or None.
+        """
+        with self._lock:
+            if server_time is not None:
+                self._set_skew(server_time)
+            self._answered += 1
+            self._report = report if self._report is None else _latest(self._report, report)
+            if report.blocked_until is not None:
+                self._store.exchange(self._told(), 0, self._share, self.server_time())
+
+    def _told(self) -> Told:
+        """What came since the ledger was last spoken to; slots held go back with it."""
+        told = Told(self._report, self._answered, self._slots)
+        self._report, self._answered, self._slots = None, 0, 0
+        return told
+
+    def lost(self) -> None:
+        """Tell that a request ended without an answer; it may have counted."""
+        self.answered(Report(), None)
+
+    def server_time(self) -> float:
+        """The server's clock as well as it is known, Unix seconds."""
+        return self._clock.now().timestamp() + self._skew
+
+    @property
+    def skew(self) -> float:
+        """Seconds that the server's clock is ahead of this machine's."""
+        return self._skew
+
+    def windows(self) -> Sequence[Window]:
+        """The windows as they are known."""
+        return self._store.windows()
+
+    def _set_skew(self, server_time: float) -> None:
+        # Date is cut to the second: half a second more is right on average, and a difference below one is noise.
+        skew = server_time + 0.5 - self._clock.now().timestamp()
+        if abs(skew) <= 1.0:
+            self._skew = 0.0
+            return
+        if abs(skew - self._skew) > 60.0:  # noqa: PLR2004 - a minute: beyond what slow answers explain
+            _log.warning("this machine's clock differs from Procore's", seconds=round(skew))
+        self._skew = skew
+
+
+def _latest(before: Report, after: Report) -> Report:
+    """One report of two: the one that leaves less, in the same window; else the later."""
+    blocked = max(filter(None, (before.blocked_until, after.blocked_until)), default=None)
+    if after.limit is None:
+        return Report(before.limit, before.remaining, before.reset, blocked)
+    same = before.limit == after.limit and before.reset == after.reset
+    if same and before.remaining is not None and after.remaining is not None:
+        return Report(after.limit, min(before.remaining, after.remaining), after.reset, blocked)
+    return Report(after.limit, after.remaining, after.reset, blocked)
