@@ -153,14 +153,15 @@ class Quota:
             quota = quota.having(replace(window, reserved=window.reserved + granted))
         return quota, granted, 0.0
 
-    def _released(self, count: int, now: float) -> Quota:
+    def _released(self, told: Told, now: float) -> Quota:
         quota = self
+        if not told.answered and not told.unused:
+            return quota
         for window in self.windows():
-            left = max(0, window.reserved - count)
+            reserved = max(0, window.reserved - told.answered - told.unused)
             # Until the report arrives that counts them, answered requests count as spent.
-            quota = quota.having(
-                replace(window, reserved=left, remaining=max(0, window.remaining - count), touched=now)
-            )
+            remaining = max(0, window.remaining - told.answered)
+            quota = quota.having(replace(window, reserved=reserved, remaining=remaining, touched=now))
         return quota
 
     def told_by(self, limit: int, remaining: int, reset: float | None, now: float) -> Window:
