@@ -1,0 +1,238 @@
+"""What a run promises of the tables it leaves behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.fake import LOGS, PLAIN, THINGS, Bench, stamp
+
+from syncd.errors import Refused, Unavailable
+from syncd.model import Counts
+
+
+def thing(bench: Bench, number: int, **fields: Any) -> dict[str, Any]:
+    return {"id": number, "name": f"thing {number}", "updated_at": stamp(bench.clock.now()), "parts": [], **fields}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench.sqlite(tmp_path, THINGS)
+
+
+def test_a_first_load_stores_every_record_with_its_child_rows(bench: Bench) -> None:
+    bench.source.lists[THINGS.path] = [thing(bench, 1, parts=[{"id": 7, "label": "a"}]), thing(bench, 2**40)]
+    report = bench.run()
+    assert (report.status, report.exit_code) == ("ok", 0)
+    assert report.rows == Counts(read=2, inserted=2)
+    assert bench.rows("select company_id, id, name from things order by id") == [
+        (1, 1, "thing 1"),
+        (1, 2**40, f"thing {2**40}"),
+    ]
+    assert bench.rows("select _syncd_parent_id, _syncd_position, id, label from things_parts") == [(1, 0, 7, "a")]
+
+
+def test_an_increment_asks_for_changes_only_and_leaves_unchanged_rows_untouched(bench: Bench) -> None:
+    bench.source.lists[THINGS.path] = [thing(bench, 1), thing(bench, 2)]
+    bench.clock.advance(hours=1)
+    bench.run()
+    before = bench.rows("select _syncd_synced_at, _syncd_run_id from things where id = 2")
+    bench.clock.advance(hours=1)
+    bench.source.lists[THINGS.path][0] = thing(bench, 1, name="renamed")
+    report = bench.run()
+    assert report.resources[0].mode == "incremental"
+    assert report.rows == Counts(read=1, updated=1)
+    assert bench.rows("select name from things where id = 1") == [("renamed",)]
+    assert bench.rows("select _syncd_synced_at, _syncd_run_id from things where id = 2") == before
+
+
+def test_nothing_changed_writes_no_row(bench: Bench) -> None:
+    bench.source.lists[THINGS.path] = [thing(bench, 1)]
+    bench.run()
+    report = bench.run()
+    assert report.rows == Counts(read=1, unchanged=1)
+
+
+def test_child_rows_are_replaced_as_a_set(bench: Bench) -> None:
+    bench.source.lists[THINGS.path] = [thing(bench, 1, parts=[{"id": 1}, {"id": 2}])]
+    bench.run()
+    bench.clock.advance(hours=1)
+    bench.source.lists[THINGS.path] = [thing(bench, 1, parts=[{"id": 2}])]
+    bench.run()
+    assert bench.rows("select id, _syncd_position from things_parts") == [(2, 0)]
+
+
+def test_a_full_listing_finds_deletions_and_a_returning_record_loses_its_tombstone(tmp_path: Path) -> None:
+    bench = Bench.sqlite(tmp_path, PLAIN)
+    all_of_them = [thing(bench, n, parts=[{"id": n}]) for n in range(1, 6)]
+    bench.source.lists[PLAIN.path] = all_of_them
+    bench.run()
+    bench.source.lists[PLAIN.path] = all_of_them[1:]
+    report = bench.run()
+    assert (report.status, report.rows.deleted) == ("ok", 1)
+    assert bench.rows("select id from plain where _syncd_deleted_at is not null") == [(1,)]
+    assert bench.rows("select id from plain_parts where _syncd_deleted_at is not null") == [(1,)]
+    bench.source.lists[PLAIN.path] = all_of_them
+    report = bench.run()
+    assert report.rows == Counts(read=5, updated=1, unchanged=4)
+    assert bench.rows("select count(*) from plain where _syncd_deleted_at is null") == [(5,)]
+    assert bench.rows("select count(*) from plain_parts where _syncd_deleted_at is null") == [(5,)]
+
+
+def test_a_listing_that_comes_back_empty_is_believed_only_when_it_repeats(tmp_path: Path) -> None:
+    bench = Bench.sqlite(tmp_path, PLAIN)
+    bench.source.lists[PLAIN.path] = [thing(bench, n) for n in range(3)]
+    bench.run()
+    bench.source.lists[PLAIN.path] = []
+    report = bench.run()
+    assert (report.status, report.exit_code, report.rows.deleted) == ("partial", 3, 0)
+    assert "not believed" in str(report.resources[0].error)
+    report = bench.run()
+    assert (report.status, report.rows.deleted) == ("ok", 3)
+
+
+def test_an_operator_can_accept_a_sharply_shorter_listing_at_once(tmp_path: Path) -> None:
+    bench = Bench.sqlite(tmp_path, PLAIN)
+    bench.source.lists[PLAIN.path] = [thing(bench, n) for n in range(100)]
+    bench.run()
+    bench.source.lists[PLAIN.path] = bench.source.lists[PLAIN.path][:50]
+    assert bench.run(accept_deletes=True).rows.deleted == 50
+
+
+def test_what_another_principal_still_sees_is_no_tombstone(tmp_path: Path) -> None:
+    bench = Bench.sqlite(tmp_path, PLAIN)
+    bench.source.lists[PLAIN.path] = both = [thing(bench, n) for n in range(1, 5)]
+    bench.run()
+    bench.source.lists[PLAIN.path] = both[:3]
+    bench.run(principal="user:alice")
+    assert bench.rows("select count(*) from plain where _syncd_deleted_at is null") == [(4,)]
+    bench.run()
+    assert bench.rows("select id from plain where _syncd_deleted_at is not null") == [(4,)]
+    bench.source.lists[PLAIN.path] = both[:2]
+    bench.run()
+    assert bench.rows("select count(*) from plain where _syncd_deleted_at is not null") == [(1,)]
+    bench.run(principal="user:alice")
+    assert bench.rows("select count(*) from plain where _syncd_deleted_at is not null") == [(2,)]
+
+
+def test_a_record_without_a_key_is_kept_whole_and_the_rest_of_its_page_is_stored(bench: Bench) -> None:
+    bench.source.lists[THINGS.path] = [{"name": "nobody"}, thing(bench, 1), "no object"]
+    bench.source.lists[THINGS.path][0]["updated_at"] = stamp(bench.clock.now())
+    report = bench.run()
+    assert (report.status, report.rows.rejected, report.rows.inserted) == ("partial", 2, 1)
+    assert sorted(r[0] for r in bench.rows("select reason from syncd_rejects")) == [
+        "it has no usable id",
+        "it is not an object",
+    ]
+
+
+def test_a_new_field_becomes_a_column_and_a_new_array_a_child_table(bench: Bench) -> None:
+    bench.source.lists[THINGS.path] = [thing(bench, 1, weight=2.5, owner={"id": 9}, tags=[{"id": 1, "text": "x"}])]
+    assert bench.run().status == "ok"
+    assert bench.rows("select weight, owner_id from things") == [(2.5, 9)]
+    assert bench.rows("select id, text from things_tags") == [(1, "x")]
+    changes = bench.rows("select table_name, column_name, type from syncd_schema_changes order by id")
+    assert ("things", "weight", "decimal") in changes
+    assert ("things_tags", "", "table") in changes
+
+
+def test_a_value_that_does_not_fit_is_kept_and_fails_nothing(bench: Bench) -> None:
+    bench.source.lists[THINGS.path] = [thing(bench, 1, updated_at="yesterday"), thing(bench, 2)]
+    report = bench.run(full=True)
+    assert report.status == "ok"
+    assert bench.rows("select updated_at, _syncd_misfits from things where id = 1") == [
+        (None, '{"updated_at": "yesterday"}')
+    ]
+
+
+def test_records_that_move_between_pages_are_neither_lost_nor_doubled(tmp_path: Path) -> None:
+    bench = Bench.sqlite(tmp_path, PLAIN)
+    bench.source.page_size = 10
+    bench.source.lists[PLAIN.path] = [thing(bench, n) for n in range(35)]
+    moves = iter([3, 0])
+
+    def drift(_covered: int) -> None:
+        number = next(moves, None)
+        if number is not None:
+            del bench.source.lists[PLAIN.path][number]
+            bench.source.lists[PLAIN.path].append(thing(bench, 100 + number))
+
+    bench.source.between = drift
+    report = bench.run()
+    assert report.status == "ok"
+    live = {row[0] for row in bench.rows("select id from plain where _syncd_deleted_at is null")}
+    assert live == {record["id"] for record in bench.source.lists[PLAIN.path]}
+
+
+def test_a_listing_that_never_agrees_with_its_total_is_reported(tmp_path: Path) -> None:
+    bench = Bench.sqlite(tmp_path, PLAIN)
+    bench.source.page_size = 2
+    bench.source.lists[PLAIN.path] = [thing(bench, n) for n in range(9)]
+    bench.source.between = lambda _: bench.source.lists[PLAIN.path].pop(0)
+    report = bench.run()
+    assert (report.status, report.exit_code) == ("partial", 3)
+
+
+def test_a_refused_partition_is_remembered_and_skipped(bench: Bench) -> None:
+    bench.source.errors[THINGS.path] = Refused("Procore answered 403.", status=403, reason="no permission")
+    assert bench.run().exit_code == 3
+    asked = bench.source.requests
+    report = bench.run()
+    assert (report.exit_code, bench.source.requests) == (3, asked)
+    bench.source.errors.clear()
+    assert bench.run(retry_refused=True).exit_code == 0
+    assert bench.rows("select count(*) from syncd_refusals") == [(0,)]
+
+
+def test_a_partition_that_cannot_be_read_does_not_stop_the_others(tmp_path: Path) -> None:
+    bench = Bench.sqlite(tmp_path, THINGS, PLAIN)
+    bench.source.errors[THINGS.path] = Unavailable("Procore does not answer.")
+    bench.source.lists[PLAIN.path] = [thing(bench, 1)]
+    report = bench.run()
+    assert (report.status, report.exit_code) == ("partial", 3)
+    assert bench.rows("select count(*) from plain") == [(1,)]
+
+
+def test_an_interrupted_first_load_goes_on_in_the_page_where_it_was(tmp_path: Path) -> None:
+    bench = Bench.sqlite(tmp_path, PLAIN)
+    bench.source.page_size = 10
+    bench.source.lists[PLAIN.path] = [thing(bench, n) for n in range(95)]
+
+    def stop(covered: int) -> None:
+        bench.clock.stopped = covered >= 50
+
+    bench.source.between = stop
+    assert bench.run().exit_code == 3
+    bench.clock.stopped = False
+    bench.source.between = lambda _: None
+    asked = bench.source.requests
+    report = bench.run()
+    assert report.status == "ok"
+    assert bench.source.requests - asked < 7
+    assert bench.rows("select count(*) from plain") == [(95,)]
+
+
+def test_dated_logs_are_read_back_to_their_start_and_past_days_again_on_each_run(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from syncd.catalog.resource import Window
+
+    bench = Bench.sqlite(tmp_path, replace(LOGS, window=Window("start_date", "end_date", "date")))
+    bench.source.lists[LOGS.path] = [
+        {"id": 1, "date": "2025-06-01", "note": "old"},
+        {"id": 2, "date": "2026-02-09", "note": "recent"},
+        {"id": 3, "date": "2024-01-01", "note": "before the first load's reach"},
+    ]
+    bench.run()
+    assert bench.rows("select id from logs order by id") == [(1,), (2,)]
+    bench.clock.advance(days=1)
+    bench.source.lists[LOGS.path][1]["note"] = "edited 21 days later"
+    asked = bench.source.requests
+    report = bench.run()
+    assert bench.rows("select note from logs where id = 2") == [("edited 21 days later",)]
+    assert (bench.source.requests - asked, report.rows.read) == (1, 1)
+    del bench.source.lists[LOGS.path][1]
+    bench.run(accept_deletes=True)
+    assert bench.rows("select id from logs where _syncd_deleted_at is not null") == [(2,)]
+    assert bench.rows("select id from logs where _syncd_deleted_at is null") == [(1,)]
