@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncd.errors import ConfigError, StoreError, StoreUnavailable, Unstorable
@@ -156,7 +156,7 @@ class Database:
         for states, kind, sentence, remedy in _POSTGRESQL_ERRORS:
             if state.startswith(states):
                 return kind(sentence.format(self.name, message), remedy)
-        if not state:
+        if not state and isinstance(error, OperationalError | InterfaceError):
             return StoreUnavailable(
                 f"The database {self.name} does not answer: {message}.", "Check that the server runs."
             )

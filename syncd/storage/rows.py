@@ -45,9 +45,10 @@ def _conflict(connection: Connection, table: Table, columns: Sequence[str]) -> s
     ]
     if SEEN_BY in columns:
         old, new = f"{name}.{SEEN_BY}", f"excluded.{SEEN_BY}"
+        within = "instr" if connection.dialect.name == "sqlite" else "strpos"
         sets.append(
             f"{SEEN_BY} = CASE WHEN {old} = '' THEN {new} "
-            f"WHEN ' ' || {old} || ' ' LIKE '% ' || {new} || ' %' THEN {old} ELSE {old} || ' ' || {new} END"
+            f"WHEN {within}(' ' || {old} || ' ', ' ' || {new} || ' ') > 0 THEN {old} ELSE {old} || ' ' || {new} END"
         )
     return f"ON CONFLICT ({_names(connection, keys)}) DO UPDATE SET {', '.join(sets)}"
 

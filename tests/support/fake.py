@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from syncd.catalog.resource import Resource
@@ -153,10 +152,6 @@ class Bench:
         self.catalog = dict(catalog)
         self.store = SqlStore(self.database, self.clock.now)
         self.runs = 0
-
-    @classmethod
-    def sqlite(cls, folder: Path, *resources: Resource) -> Bench:
-        return cls(f"sqlite:///{folder / 'test.db'}", {r.name: r for r in resources})
 
     def options(self, **changes: Any) -> Options:
         base = Options(company=1, projects="all", resources=tuple(self.catalog), workers=2)
