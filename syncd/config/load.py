@@ -1,0 +1,262 @@
+"""From files to a frozen configuration: find, read, fill in, validate, and point at the line."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from syncd.config.document import Document, Loc, Problem, read_document
+from syncd.config.explain import explain, key_names, suggestion
+from syncd.config.settings import Job, JobKeys, Settings
+from syncd.errors import ConfigError
+from syncd.jobs.resources_options import ResourcesOptions
+
+FILE_NAME = "syncd.yaml"
+
+PLACES = (Path("config") / FILE_NAME, Path("/etc/syncd") / FILE_NAME)
+"""Where the configuration is looked for when nobody says where it is."""
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+_MEND = "Correct what is named here; `syncd check` tells when all is well."
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All of an operator's files, read and valid.
+
+    Attributes:
+        path: The file `syncd.yaml`, absolute.
+        settings: Its content; all paths are absolute.
+        jobs: By name, in the order of their files.
+        documents: Each job's file with its lines, for errors that are found later.
+    """
+
+    path: Path
+    settings: Settings
+    jobs: Mapping[str, Job]
+    documents: Mapping[str, Document] = field(repr=False)
+
+    def place(self, job: str, *loc: str | int) -> str:
+        """Where a key of a job stands: `FILE:LINE: KEY`."""
+        found = self.documents[job].problem(loc, "")
+        return f"{found.path}:{found.line}: {found.key}"
+
+
+def find_configuration(given: Path | None, environ: Mapping[str, str], places: Sequence[Path] = PLACES) -> Path:
+    """The file `syncd.yaml`: the given one, else $SYNCD_CONFIG, else the first of `places` that is there.
+
+    Args:
+        given: A file or its folder, or None.
+        environ: The environment.
+        places: Where to look last.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    named = environ.get("SYNCD_CONFIG")
+    wish = given or (Path(named) if named else None)
+    if wish is not None:
+        path = wish / FILE_NAME if wish.is_dir() else wish
+        if not path.exists():
+            said = "--config" if given else "SYNCD_CONFIG"
+            raise ConfigError(f"There is no file {path} ({said}).", "Correct the path, or make one: syncd init DIR")
+        return path
+    for path in places:
+        if path.exists():
+            return path
+    looked = " and ".join(str(path) for path in places)
+    raise ConfigError(
+        f"There is no configuration: looked for {looked}.",
+        "Say where it is with --config PATH or SYNCD_CONFIG, or make one: syncd init config",
+    )
+
+
+def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
+    """The content of `syncd.yaml` alone, for commands that need no job.
+
+    Raises:
+        ConfigError: Everything that is wrong with it, a line each.
+    """
+    settings, problems = _read_settings(path, environ)
+    if settings is None or problems:
+        raise _error(problems)
+    return settings
+
+
+def load_configuration(
+    path: Path,
+    environ: Mapping[str, str],
+    models: Mapping[str, type[BaseModel]],
+    broken: Mapping[str, str] | None = None,
+) -> Configuration:
+    """`syncd.yaml` and all job files.
+
+    Args:
+        path: The file `syncd.yaml`.
+        environ: The environment.
+        models: The model of each job type's own keys.
+        broken: Job types that could not be loaded, and why.
+
+    Raises:
+        ConfigError: Everything that is wrong with any of the files, a line each.
+    """
+    settings, problems = _read_settings(path, environ)
+    if settings is None:
+        raise _error(problems)
+    jobs: dict[str, Job] = {}
+    documents: dict[str, Document] = {}
+    files, missing = _job_files(path, settings.jobs)
+    problems += missing
+    for file in files:
+        document = read_document(file, environ)
+        job, wrong = _read_job(document, models, broken or {})
+        problems += wrong
+        name = document.data.get("name")
+        if not isinstance(name, str):
+            continue
+        if name in documents:
+            first = documents[name]
+            what = f"{name} is taken by {first.path}:{first.line(('name',))}; a job's name is unique"
+            problems.append(document.problem(("name",), what))
+        else:
+            documents[name] = document
+            if job is not None:
+                jobs[name] = job
+    if problems:
+        raise _error(problems)
+    return Configuration(path.absolute(), settings, jobs, documents)
+
+
+def check_resources(configuration: Configuration, select: Callable[[Sequence[str]], object]) -> None:
+    """Make sure that every resource that a job names is one of the catalog.
+
+    Args:
+        configuration: Read and valid otherwise.
+        select: Takes names, globs or groups of the catalog and raises ConfigError for one that means nothing.
+
+    Raises:
+        ConfigError: All that mean nothing, a line each.
+    """
+    wrong: list[str] = []
+    for job in configuration.jobs.values():
+        if not isinstance(job.options, ResourcesOptions):
+            continue
+        named: list[tuple[Loc, str]] = [
+            (("resources", index), wish) for index, wish in enumerate(job.options.resources)
+        ]
+        named += [(("exclude", name), name) for name in job.options.exclude]
+        named += [(("hash", name), name) for name in job.options.hash]
+        for loc, wish in named:
+            try:
+                select([wish])
+            except ConfigError as error:
+                wrong.append(f"{configuration.place(job.name, *loc)}: {error}")
+    if wrong:
+        raise ConfigError("\n".join(wrong), "")
+
+
+def _error(problems: Iterable[Problem]) -> ConfigError:
+    return ConfigError("\n".join(map(str, problems)), _MEND)
+
+
+def _read_settings(path: Path, environ: Mapping[str, str]) -> tuple[Settings | None, list[Problem]]:
+    document = read_document(path, environ)
+    if not document.data:
+        return None, document.problems
+    try:
+        settings = Settings.model_validate(document.data)
+    except ValidationError as error:
+        return None, [*document.problems, *explain(error, document, Settings)]
+    return _with_absolute_paths(settings, path.absolute().parent), document.problems
+
+
+def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
+    url = re.sub(
+        r"^sqlite:///(?!/|:memory:|file:|\?|$)",
+        lambda _: f"sqlite:///{folder}/",
+        settings.database.url.get_secret_value(),
+    )
+    return settings.model_copy(
+        update={
+            "database": settings.database.model_copy(update={"url": SecretStr(url)}),
+            "vault": settings.vault.model_copy(update={"key_file": folder / settings.vault.key_file}),
+            "resources_dir": tuple(folder / one for one in settings.resources_dir),
+        }
+    )
+
+
+def _job_files(path: Path, patterns: Sequence[str]) -> tuple[list[Path], list[Problem]]:
+    """The job files that the patterns mean, each once, in the order of their names; and patterns without a file."""
+    found: dict[Path, Path] = {}
+    problems: list[Problem] = []
+    own = path.resolve()
+    for pattern in patterns:
+        names = sorted(glob.glob(pattern, root_dir=path.parent, recursive=True))  # noqa: PTH207 - patterns may be absolute
+        files = [file for name in names if (file := path.parent / name).resolve() != own and not file.is_dir()]
+        if not files:
+            what = f"names {pattern}, but there is no such file in {path.parent}; write a job there, one file each"
+            problems.append(Problem(path, 0, "jobs", what))
+        for file in files:
+            found.setdefault(file.resolve(), file)
+    return list(found.values()), problems
+
+
+def _read_job(
+    document: Document, models: Mapping[str, type[BaseModel]], broken: Mapping[str, str]
+) -> tuple[Job | None, list[Problem]]:
+    data = document.data
+    if not data:
+        return None, document.problems
+    problems = list(document.problems)
+    common = key_names(JobKeys, ())
+    kind = data.get("type", JobKeys.model_fields["type"].default)
+    model = models.get(kind) if isinstance(kind, str) else None
+    keys = _validated(JobKeys, {key: data[key] for key in common if key in data}, document, problems)
+    if model is None:
+        if isinstance(kind, str):
+            problems.append(document.problem(("type",), _unknown_type(kind, models, broken)))
+        return None, problems
+    own = key_names(model, ())
+    if model.model_config.get("extra") != "allow":
+        known = [*common, *own]
+        problems += [
+            document.problem((key,), f"is no known key{suggestion(key, known)}") for key in data if key not in known
+        ]
+        given = {key: value for key, value in data.items() if key in own}
+    else:
+        given = {key: value for key, value in data.items() if key not in common}
+    options = _validated(model, given, document, problems)
+    if keys is None or options is None:
+        return None, problems
+    job = Job(
+        name=keys.name,
+        type=keys.type,
+        as_user=keys.as_user,
+        company=keys.company,
+        schedule=keys.schedule,
+        freshness=keys.freshness,
+        options=options,
+        path=document.path.absolute(),
+    )
+    return job, problems
+
+
+def _unknown_type(kind: str, models: Mapping[str, type[BaseModel]], broken: Mapping[str, str]) -> str:
+    if kind in broken:
+        return f"{kind} cannot be loaded: {broken[kind]}; mend or remove its package"
+    return f"names no installed job type{suggestion(kind, sorted(models))}"
+
+
+def _validated(model: type[_Model], data: Any, document: Document, problems: list[Problem]) -> _Model | None:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems += explain(error, document, model)
+        return None
