@@ -1,0 +1,178 @@
+"""The requests of OAuth 2.0 as Procore speaks it (RFC 6749; Procore: "OAuth 2.0 Endpoints")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import orjson
+
+from syncd import __version__
+from syncd.auth.secret import Redactor, Secret
+from syncd.errors import ConsentNeeded, CredentialsRefused, SyncdError
+
+_DEFAULT_LIFE = 5400.0
+_SHORTEST_LIFE, _LONGEST_LIFE = 1.0, 86_400.0
+_LARGEST_ANSWER = 65_536
+_FINAL = frozenset(
+    {"invalid_client", "unauthorized_client", "invalid_scope", "unsupported_grant_type", "invalid_request"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The Procore app.
+
+    Attributes:
+        login_url: Where tokens come from.
+        client_id: Of the app.
+        client_secret: Of the app.
+        redirect_uri: As registered, to the letter.
+    """
+
+    login_url: str
+    client_id: str
+    client_secret: Secret
+    redirect_uri: str = "http://localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What the token endpoint gave.
+
+    Attributes:
+        access: Bearer token.
+        refresh: For the next pair; None for a service account.
+        life: Seconds that the access token lives from when it was asked for.
+    """
+
+    access: Secret
+    refresh: Secret | None
+    life: float
+
+
+class TokenEndpointUnavailable(SyncdError):
+    """The token endpoint cannot be reached or is in trouble; trying again may help.
+
+    Attributes:
+        after: Seconds that it asks to wait, or None.
+        sent: Whether the request may have been carried out although no answer came.
+    """
+
+    def __init__(self, message: str, *, after: float | None = None, sent: bool = True) -> None:
+        super().__init__(message, "syncd tries again by itself.")
+        self.after = after
+        self.sent = sent
+
+
+class Grants:
+    """Asks for tokens.
+
+    Args:
+        http: Connections; redirects stay off.
+        app: The app.
+        redactor: Told of every secret that comes.
+    """
+
+    def __init__(self, http: httpx.Client, app: App, redactor: Redactor) -> None:
+        self._http = http
+        self._app = app
+        self._redactor = redactor
+        redactor.learn(app.client_secret)
+
+    @property
+    def app(self) -> App:
+        """The app."""
+        return self._app
+
+    def service(self) -> Grant:
+        """A token of the app's service account.
+
+        Raises:
+            CredentialsRefused: Procore does not accept the app's credentials.
+            TokenEndpointUnavailable: Not now.
+        """
+        return self._token({"grant_type": "client_credentials"})
+
+    def exchange(self, code: Secret) -> Grant:
+        """The first pair of a user who has consented. Raises as `service`, and ConsentNeeded for a code that is dead."""
+        self._redactor.learn(code)
+        return self._token(
+            {"grant_type": "authorization_code", "code": code.reveal(), "redirect_uri": self._app.redirect_uri}
+        )
+
+    def refresh(self, token: Secret) -> Grant:
+        """The next pair; the refresh token is dead from now on, also when the answer is lost. Raises as `exchange`."""
+        return self._token(
+            {"grant_type": "refresh_token", "refresh_token": token.reveal(), "redirect_uri": self._app.redirect_uri}
+        )
+
+    def revoke(self, token: Secret) -> None:
+        """Make a token, and what belongs to it, useless. Procore answers 200 for unknown tokens too."""
+        form = {
+            "token": token.reveal(),
+            "client_id": self._app.client_id,
+            "client_secret": self._app.client_secret.reveal(),
+        }
+        status, _, _ = self._post("/oauth/revoke", form)
+        if status != httpx.codes.OK:
+            raise TokenEndpointUnavailable(f"Procore answered {status} to the request to revoke a token.")
+
+    def _token(self, form: Mapping[str, str]) -> Grant:
+        secret = self._app.client_secret.reveal()
+        status, headers, data = self._post(
+            "/oauth/token", {**form, "client_id": self._app.client_id, "client_secret": secret}
+        )
+        if status == httpx.codes.OK:
+            return self._grant(data)
+        error = str(data.get("error") or "")[:80]
+        words = re.sub(r"[\x00-\x1f\x7f]+", " ", str(data.get("error_description") or error))[:200].rstrip(".")
+        if error == "invalid_grant":
+            raise ConsentNeeded(f"Procore says that the authorization is no longer valid: {words}.")
+        if error in _FINAL or status in (httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            raise CredentialsRefused(
+                f"Procore does not accept the app's credentials ({error or status}: {words or 'no reason given'}).",
+                "Check procore.environment, client_id and client_secret.",
+            )
+        after = headers.get("retry-after", "")
+        raise TokenEndpointUnavailable(
+            f"The token endpoint answered {status}.",
+            after=float(after) if re.fullmatch(r"\d{1,6}", after) else None,
+            sent=False,
+        )
+
+    def _grant(self, data: Mapping[str, Any]) -> Grant:
+        access, refresh = data.get("access_token"), data.get("refresh_token")
+        if not isinstance(access, str) or not access or not access.isascii():
+            raise TokenEndpointUnavailable("The token endpoint gave an answer without a token.")
+        life = data.get("expires_in")
+        believable = isinstance(life, int | float) and not isinstance(life, bool) and life > 0
+        seconds = min(max(float(life), _SHORTEST_LIFE), _LONGEST_LIFE) if believable and life else _DEFAULT_LIFE
+        pair = Secret(access), Secret(refresh) if isinstance(refresh, str) and refresh else None
+        self._redactor.learn(*pair)
+        return Grant(*pair, seconds)
+
+    def _post(self, path: str, form: Mapping[str, str]) -> tuple[int, httpx.Headers, Mapping[str, Any]]:
+        url = self._app.login_url + path
+        headers = {"Accept": "application/json", "User-Agent": f"syncd/{__version__}"}
+        try:
+            with self._http.stream("POST", url, data=dict(form), headers=headers, follow_redirects=False) as response:
+                body = b""
+                for chunk in response.iter_bytes():
+                    body += chunk
+                    if len(body) > _LARGEST_ANSWER:
+                        raise TokenEndpointUnavailable("The token endpoint gave an answer that is far too long.")
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise TokenEndpointUnavailable(f"{self._app.login_url} cannot be reached.", sent=False) from error
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise TokenEndpointUnavailable(f"{self._app.login_url} did not answer.") from error
+        try:
+            data = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            data = {}
+        if response.is_redirect:
+            raise TokenEndpointUnavailable(f"{self._app.login_url} answered a redirect, which syncd does not follow.")
+        return response.status_code, response.headers, data if isinstance(data, dict) else {}
