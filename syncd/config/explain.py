@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -17,7 +17,6 @@ from syncd.config.document import Document, Loc, Problem
 
 _WORDS: Mapping[str, str] = {
     "missing": "is missing",
-    "extra_forbidden": "is no known key",
     "string_type": "needs text",
     "string_too_short": "must not be empty",
     "too_short": "must not be empty",
@@ -35,24 +34,40 @@ _SHORTEST_SECRET = 4
 
 def explain(error: ValidationError, document: Document, model: type[BaseModel]) -> Iterator[Problem]:
     """Problems for what a model found in a document, but for values that are reported already."""
-    for detail in error.errors(include_url=False):
-        loc, what = _whole_loc(detail), _what(detail)
-        if any(loc[: len(known)] == known for known in document.unresolved):
-            continue
+    details = error.errors(include_url=False)
+    meant: set[Loc] = set()
+    for detail in details:
+        loc = detail["loc"]
         if detail["type"] == "extra_forbidden":
-            what += suggestion(str(loc[-1]), key_names(model, loc[:-1]))
-        place = _place(loc, document)
-        yield document.problem(place, _without(what, document.filled))
+            names = key_names(model, loc[:-1])
+            meant |= {(*loc[:-1], name) for name in nearest(str(loc[-1]), names)}
+            yield document.problem(loc, unknown_key(str(loc[-1]), names))
+    for detail in details:
+        loc = _whole_loc(detail)
+        reported = any(loc[: len(known)] == known for known in document.unresolved)
+        misspelt = detail["type"] == "missing" and loc in meant
+        if detail["type"] != "extra_forbidden" and not reported and not misspelt:
+            yield document.problem(_place(loc, document), _without(_what(detail), document.filled))
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """`; did you mean X?` for the nearest known word, or all of them where they are few, or nothing."""
-    names = list(known)
-    folded = {name.lower(): name for name in names}
+def nearest(word: str, known: Iterable[str]) -> list[str]:
+    """The known word that is most like this one, or none."""
+    folded = {name.lower(): name for name in known}
     near = difflib.get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.6)
+    return [folded[name] for name in near]
+
+
+def unknown_key(key: str, known: Sequence[str]) -> str:
+    """That a key is not known, and which one may be meant."""
+    return f"is no known key{suggestion(key, known)}"
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """The end of a sentence: the nearest known word, or all of them."""
+    near = nearest(word, known)
     if near:
-        return f"; did you mean {folded[near[0]]}?"
-    return f"; known here: {', '.join(names)}" if names else ""
+        return f"; did you mean {near[0]}?"
+    return f"; known here: {', '.join(known)}" if known else ""
 
 
 def key_names(model: type[BaseModel], loc: Loc) -> list[str]:
@@ -94,7 +109,9 @@ def _what(detail: ErrorDetails) -> str:
     if kind == "wrong_key":
         return str(context["what"])
     if kind == "literal_error":
-        return f"needs one of {str(context['expected']).replace(' or ', ', ').replace(chr(39), '')}"
+        choices = str(context["expected"]).replace(" or ", ", ").replace("'", "")
+        near = nearest(str(detail["input"]), choices.split(", "))
+        return f"needs one of {choices}" + (f"; did you mean {near[0]}?" if near else "")
     if kind in _WORDS:
         return _WORDS[kind]
     for prefix, words in _FAMILIES:

@@ -15,11 +15,12 @@ class Keys(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-def _digits_are_text(value: Any) -> Any:
+def digits_are_text(value: Any) -> Any:
+    """A whole number's digits; everything else as it is."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Text = Annotated[str, BeforeValidator(_digits_are_text), Field(min_length=1)]
+Text = Annotated[str, BeforeValidator(digits_are_text), Field(min_length=1)]
 """Text that is not empty; a whole number stands for its digits, as YAML needs no quotes to write one."""
 
 

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from syncd.config.document import Document, Loc, Problem, read_document
-from syncd.config.explain import explain, key_names, suggestion
-from syncd.config.settings import Job, JobKeys, Settings
+from syncd.config.explain import explain, key_names, nearest, suggestion, unknown_key
+from syncd.config.settings import JOBS, Job, JobKeys, Settings
 from syncd.errors import ConfigError
 from syncd.jobs.resources_options import ResourcesOptions
 
@@ -84,7 +84,7 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     Raises:
         ConfigError: Everything that is wrong with it, a line each.
     """
-    settings, problems = _read_settings(path, environ)
+    settings, problems = _settings_of(read_document(path, environ))
     if settings is None or problems:
         raise _error(problems)
     return settings
@@ -107,29 +107,26 @@ def load_configuration(
     Raises:
         ConfigError: Everything that is wrong with any of the files, a line each.
     """
-    settings, problems = _read_settings(path, environ)
-    if settings is None:
-        raise _error(problems)
+    top = read_document(path, environ)
+    settings, problems = _settings_of(top)
+    files, missing = _job_files(path, _patterns(top, settings))
+    problems += missing
     jobs: dict[str, Job] = {}
     documents: dict[str, Document] = {}
-    files, missing = _job_files(path, settings.jobs)
-    problems += missing
     for file in files:
         document = read_document(file, environ)
-        job, wrong = _read_job(document, models, broken or {})
+        job, wrong = _job_of(document, models, broken or {})
         problems += wrong
-        name = document.data.get("name")
-        if not isinstance(name, str):
-            continue
+        name = job.name if job else str(document.data.get("name"))
         if name in documents:
             first = documents[name]
             what = f"{name} is taken by {first.path}:{first.line(('name',))}; a job's name is unique"
             problems.append(document.problem(("name",), what))
-        else:
+        elif "name" in document.data:
             documents[name] = document
-            if job is not None:
-                jobs[name] = job
-    if problems:
+        if job is not None:
+            jobs[name] = job
+    if settings is None or problems:
         raise _error(problems)
     return Configuration(path.absolute(), settings, jobs, documents)
 
@@ -163,18 +160,27 @@ def check_resources(configuration: Configuration, select: Callable[[Sequence[str
 
 
 def _error(problems: Iterable[Problem]) -> ConfigError:
-    return ConfigError("\n".join(map(str, problems)), _MEND)
+    ordered = sorted(problems, key=lambda problem: (problem.path, problem.line))
+    return ConfigError("\n".join(dict.fromkeys(map(str, ordered))), _MEND)
 
 
-def _read_settings(path: Path, environ: Mapping[str, str]) -> tuple[Settings | None, list[Problem]]:
-    document = read_document(path, environ)
+def _settings_of(document: Document) -> tuple[Settings | None, list[Problem]]:
+    problems = list(document.problems)
     if not document.data:
-        return None, document.problems
-    try:
-        settings = Settings.model_validate(document.data)
-    except ValidationError as error:
-        return None, [*document.problems, *explain(error, document, Settings)]
-    return _with_absolute_paths(settings, path.absolute().parent), document.problems
+        return None, problems
+    settings = _validated(Settings, document.data, document, problems)
+    if settings is None:
+        return None, problems
+    return _with_absolute_paths(settings, document.path.absolute().parent), problems
+
+
+def _patterns(document: Document, settings: Settings | None) -> Sequence[str]:
+    """What the file says of jobs, also where it is wrong elsewhere: all that is wrong is reported at once."""
+    if settings is not None:
+        return settings.jobs
+    named = document.data.get("jobs", JOBS)
+    listed = named if isinstance(named, list) else [named]
+    return [one for one in listed if isinstance(one, str)]
 
 
 def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
@@ -208,31 +214,30 @@ def _job_files(path: Path, patterns: Sequence[str]) -> tuple[list[Path], list[Pr
     return list(found.values()), problems
 
 
-def _read_job(
+def _job_of(
     document: Document, models: Mapping[str, type[BaseModel]], broken: Mapping[str, str]
 ) -> tuple[Job | None, list[Problem]]:
-    data = document.data
+    data, problems = document.data, list(document.problems)
     if not data:
-        return None, document.problems
-    problems = list(document.problems)
-    common = key_names(JobKeys, ())
-    kind = data.get("type", JobKeys.model_fields["type"].default)
-    model = models.get(kind) if isinstance(kind, str) else None
-    keys = _validated(JobKeys, {key: data[key] for key in common if key in data}, document, problems)
-    if model is None:
-        if isinstance(kind, str):
-            problems.append(document.problem(("type",), _unknown_type(kind, models, broken)))
         return None, problems
+    common = key_names(JobKeys, ())
+    found: list[Problem] = []
+    keys = _validated(JobKeys, {key: data[key] for key in common if key in data}, document, found)
+    kind = keys.type if keys else str(data.get("type", JobKeys.model_fields["type"].default))
+    model = models.get(kind)
+    if model is None:
+        if ("type",) not in document.unresolved:
+            found.append(document.problem(("type",), _unknown_type(kind, models, broken)))
+        return None, [*problems, *found]
     own = key_names(model, ())
-    if model.model_config.get("extra") != "allow":
-        known = [*common, *own]
-        problems += [
-            document.problem((key,), f"is no known key{suggestion(key, known)}") for key in data if key not in known
-        ]
-        given = {key: value for key, value in data.items() if key in own}
-    else:
-        given = {key: value for key, value in data.items() if key not in common}
-    options = _validated(model, given, document, problems)
+    open_ended = model.model_config.get("extra") == "allow"
+    unknown = [] if open_ended else [key for key in data if key not in common and key not in own]
+    given = {key: data[key] for key in data if key in own or (open_ended and key not in common)}
+    options = _validated(model, given, document, found)
+    known = [*common, *own]
+    meant = {name for key in unknown for name in nearest(key, known)} - set(data)
+    problems += [document.problem((key,), unknown_key(key, known)) for key in unknown]
+    problems += [problem for problem in found if problem.key not in meant]
     if keys is None or options is None:
         return None, problems
     job = Job(
@@ -254,9 +259,14 @@ def _unknown_type(kind: str, models: Mapping[str, type[BaseModel]], broken: Mapp
     return f"names no installed job type{suggestion(kind, sorted(models))}"
 
 
-def _validated(model: type[_Model], data: Any, document: Document, problems: list[Problem]) -> _Model | None:
+def _validated(
+    model: type[_Model], data: Mapping[str, Any], document: Document, problems: list[Problem]
+) -> _Model | None:
     try:
         return model.model_validate(data)
     except ValidationError as error:
         problems += explain(error, document, model)
-        return None
+    except Exception as error:  # noqa: BLE001 - a plugin's model runs whatever its author wrote
+        what = f"cannot be checked: {model.__module__}.{model.__qualname__} raised {type(error).__name__}"
+        problems.append(document.problem((), what))
+    return None

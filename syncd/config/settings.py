@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, WithJsonSchema, field_validator, model_validator
 
-from syncd.config.keys import Keys, Label, Text, wrong_key
+from syncd.config.keys import Keys, Label, Text, digits_are_text, wrong_key
 from syncd.config.schedule import Schedule
 from syncd.jobs.durations import Duration
 from syncd.jobs.resources_options import Identifier
@@ -90,8 +90,8 @@ class ProcoreSettings(Keys):
 
     @field_validator("client_secret", mode="before")
     @classmethod
-    def _digits_are_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    def _unquoted_digits(cls, value: Any) -> Any:
+        return digits_are_text(value)
 
     @field_validator("redirect_uri")
     @classmethod
@@ -242,6 +242,10 @@ class Alert(Keys):
         return self
 
 
+JOBS = "jobs/*.yaml"
+"""Which files are jobs where `syncd.yaml` says nothing."""
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str | Path) else value
 
@@ -256,7 +260,7 @@ class Settings(Keys):
         tuple[Text, ...],
         BeforeValidator(_listed),
         WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-    ] = Field(("jobs/*.yaml",), min_length=1, description="Which files are jobs: one pattern, or a list.")
+    ] = Field((JOBS,), min_length=1, description="Which files are jobs: one pattern, or a list.")
     resources_dir: Annotated[
         tuple[Path, ...],
         BeforeValidator(_listed),
