@@ -1,1 +1,282 @@
 """The composition root: the only place that constructs things."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import structlog
+
+from syncd.api.circuit import Circuit
+from syncd.api.client import Client
+from syncd.api.pacer import Pacer
+from syncd.api.quota import quota_of
+from syncd.api.requests import RequestLedger
+from syncd.api.source import Api
+from syncd.auth import grants as oauth
+from syncd.auth.bearer import Bearer
+from syncd.auth.grants import Grants
+from syncd.auth.manager import TokenManager
+from syncd.auth.secret import Redactor, Secret
+from syncd.auth.service import ServiceSupply
+from syncd.catalog.load import Catalog
+from syncd.config.load import Configuration, check_resources, load_configuration
+from syncd.config.settings import Job
+from syncd.engine.ports import Clock, Progress
+from syncd.engine.record import recorded
+from syncd.errors import ConfigError, Stopped
+from syncd.jobs.protocol import JobContext, Request
+from syncd.jobs.registry import Registry
+from syncd.model import Counts, Partition, Principal, RunRecord, RunReport
+from syncd.storage import migrate
+from syncd.storage.database import Database
+from syncd.storage.quota import SqlQuota, SqlRequests
+from syncd.storage.state import JobState, TokenFailures
+from syncd.storage.store import SqlStore
+
+_log = structlog.get_logger(__name__)
+
+_TIMEOUT = httpx.Timeout(60.0, connect=10.0, pool=None)
+_CONNECTIONS = httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=60.0)
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def planned(self, resource: str, partitions: int) -> None:
+        """So many partitions of a resource are to be read."""
+
+    def page(self, partition: Partition, records: int) -> None:
+        """A page arrived."""
+
+    def done(self, partition: Partition, counts: Counts) -> None:
+        """A partition was finished."""
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """The run waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What does not change when the configuration is read again.
+
+    Attributes:
+        clock: Time.
+        redactor: Knows the secrets.
+        registry: Job types.
+    """
+
+    clock: Clock
+    redactor: Redactor
+    registry: Registry
+
+
+def read_configuration(path: Path, environ: Mapping[str, str], registry: Registry) -> tuple[Configuration, Catalog]:
+    """The configuration, valid as a whole, and the catalog that it names.
+
+    Raises:
+        ConfigError: Everything that is wrong with any of the files.
+    """
+    broken = {one.name: f"{one.origin} cannot be loaded: {one.reason}" for one in registry.broken}
+    configuration = load_configuration(path, environ, registry.option_models(), broken)
+    catalog = Catalog(configuration.settings.resources_dir)
+    check_resources(configuration, catalog.select)
+    return configuration, catalog
+
+
+class App:
+    """The program, put together for one configuration.
+
+    Args:
+        configuration: Valid.
+        catalog: The catalog that it names.
+        kit: What does not change with the configuration.
+        transport: The way to Procore; None: the network.
+    """
+
+    def __init__(
+        self, configuration: Configuration, catalog: Catalog, kit: Kit, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        settings = configuration.settings
+        procore = settings.procore
+        self.configuration = configuration
+        self.catalog = catalog
+        self.kit = kit
+        self.clock = kit.clock
+        url = settings.database.url.get_secret_value()
+        self.database = Database(url, settings.database.schema_name)
+        kit.redactor.learn(self.database.url.password)
+        self.store = SqlStore(self.database, kit.clock.now)
+        self.http = httpx.Client(timeout=_TIMEOUT, limits=_CONNECTIONS, transport=transport, follow_redirects=False)
+        secret = Secret(procore.client_secret.get_secret_value())
+        app = oauth.App(procore.login_url, procore.client_id, secret, procore.redirect_uri)
+        self.grants = Grants(self.http, app, kit.redactor)
+        self.failures = TokenFailures(self.database, kit.clock.now)
+        self.client_digest = hashlib.sha256(f"{procore.login_url} {procore.client_id}".encode()).hexdigest()
+        quota = SqlQuota(self.database, self.client_digest, quota_of, kit.clock.now)
+        self.pacer = Pacer(quota, kit.clock, procore.quota_share)
+        self.ledger = RequestLedger(SqlRequests(self.database, self.client_digest), kit.clock)
+        self._circuit = Circuit(kit.clock)
+        self._lock = threading.Lock()
+        self._managers: dict[Principal, TokenManager] = {}
+
+    def prepare(self) -> None:
+        """Make sure that the database is there and at the program's revision; an empty one is set up.
+
+        Raises:
+            SchemaMismatch: It is behind or ahead.
+            StoreError: It cannot be reached or written.
+        """
+        migrate.verify(self.database)
+
+    def close(self) -> None:
+        """Hand on what is counted, and close connections."""
+        try:
+            self.ledger.flush()
+        finally:
+            self.http.close()
+            self.database.close()
+
+    def job(self, name: str) -> Job:
+        """The job of this name.
+
+        Raises:
+            ConfigError: There is none; the nearest is suggested.
+        """
+        jobs = self.configuration.jobs
+        if name not in jobs:
+            near = difflib.get_close_matches(name, jobs, n=1)
+            known = f"Known: {', '.join(jobs)}." if jobs else f"{self.configuration.path} names no job files."
+            raise ConfigError(f"There is no job {name}.", f"Did you mean {near[0]}?" if near else known)
+        return jobs[name]
+
+    def manager(self, principal: Principal) -> TokenManager:
+        """The token manager of a principal, shared by all its jobs."""
+        with self._lock:
+            if principal not in self._managers:
+                supply = ServiceSupply(self.grants)
+                self._managers[principal] = TokenManager(str(principal), supply, self.clock, self.failures)
+            return self._managers[principal]
+
+    def managers(self) -> Mapping[Principal, TokenManager]:
+        """Those made so far."""
+        with self._lock:
+            return dict(self._managers)
+
+    def source(self, principal: Principal, progress: Progress) -> Api:
+        """The API as a principal sees it, for one run: it counts its own requests."""
+        api_url = self.configuration.settings.procore.api_url
+        auth = Bearer(self.manager(principal), api_url)
+        client = Client(self.http, api_url, auth, self.pacer, self.ledger, self._circuit, self.clock)
+        return Api(client, progress.waiting)
+
+    def check_request(self, jobs: Sequence[str], request: Request) -> None:
+        """Make sure that a run can be asked for.
+
+        Raises:
+            ConfigError: A job or resource that does not exist, or that the job does not have.
+        """
+        for name in jobs:
+            job = self.job(name)
+            wishes = getattr(job.options, "resources", None)
+            if request.only and wishes is None:
+                raise ConfigError(f"Job {name} is of type {job.type}, which has no resources.", "Leave --resource out.")
+            for resource in request.only:
+                known = self.catalog[resource].name
+                if known not in self.catalog.select(wishes or ()):
+                    raise ConfigError(f"Job {name} does not sync {resource}.", f"Add it to resources in {job.path}.")
+
+    def run_job(
+        self,
+        name: str,
+        request: Request,
+        *,
+        trigger: str,
+        due_at: datetime | None = None,
+        progress: Progress | None = None,
+    ) -> RunReport:
+        """Execute a job once; how it ended is in the report.
+
+        Raises:
+            JobBusy: Another process runs it.
+            StoreError: The run could not be recorded.
+        """
+        job = self.job(name)
+        principal = Principal(job.as_user)
+        now = self.clock.now()
+        run_id = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+        record = RunRecord(run_id, name, job.type, str(principal), trigger, due_at, now)
+        watched = progress or Silent()
+        source = self.source(principal, watched)
+        waited = self.pacer.waited
+        renewer = Renewer(self)
+        renewer.start()
+        try:
+            report = recorded(
+                self.store,
+                record,
+                self.clock,
+                lambda lease: self.kit.registry.make(job.type).run(
+                    JobContext(
+                        options=job.options,
+                        company=job.company,
+                        source=source,
+                        store=self.store,
+                        state=JobState(self.database, name),
+                        catalog=self.catalog,
+                        resource_names=frozenset(self.catalog.names()),
+                        record=record,
+                        lease=lease,
+                        request=request,
+                        clock=self.clock,
+                        progress=watched,
+                        log=_log.bind(run_id=run_id, job=name),
+                        pseudonym_key=self.pseudonym_key,
+                    )
+                ),
+            )
+        finally:
+            renewer.stop()
+            self.ledger.flush()
+        return replace(report, quota_wait=round(self.pacer.waited - waited, 1))
+
+    def pseudonym_key(self) -> bytes:
+        """The key of pseudonyms: it never stands in the database."""
+        raise NotImplementedError
+
+
+class Renewer:
+    """Renews tokens in the background ahead of their end, so that no request waits for one.
+
+    Args:
+        app: Whose managers.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="tokens", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._ended.set()
+
+    def _work(self) -> None:
+        wait = 0.2
+        while not self._ended.wait(wait):
+            try:
+                wait = min((manager.renew_ahead() for manager in self._app.managers().values()), default=1.0)
+            except Stopped:
+                return
+            wait = max(0.05, min(wait, 5.0))

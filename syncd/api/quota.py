@@ -6,6 +6,7 @@ Every response tells of whichever window the app is nearer to exceeding, the hou
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -219,7 +220,7 @@ def _careful(seconds: float, now: float) -> Window:
     return Window("spike", seconds, _CAREFUL_LIMIT, _CAREFUL_LIMIT - 1, now + seconds, touched=now)
 
 
-def quota_of(stored: dict[str, Any] | None) -> Quota:
+def quota_of(stored: Mapping[str, Any] | None) -> Quota:
     """The quota as it was stored (`dataclasses.asdict`), or a new one."""
     if stored is None:
         return Quota()

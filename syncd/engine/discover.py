@@ -35,9 +35,20 @@ _CUSTOM_TYPES: Mapping[str, ColumnType] = {
 }
 
 
+def says_nothing(name: str, value: Any) -> bool:
+    """Whether a value tells neither a type nor anything else: null, an empty list, an object of such."""
+    if value is None or value == []:
+        return True
+    if not isinstance(value, Mapping) or not value:
+        return False
+    if CUSTOM_FIELD.fullmatch(name) and "value" in value:
+        return value["value"] is None or value["value"] == []
+    return all(says_nothing(below, one) for below, one in value.items())
+
+
 def discover(path: Path, values: Sequence[Any], labels: Labels) -> list[Addition]:
     """The additions that a field asks for, given the values it had in a page."""
-    present = [value for value in values if value is not None and value != []]
+    present = [value for value in values if not says_nothing(path[-1], value)]
     if not present:
         return []
     custom = CUSTOM_FIELD.fullmatch(path[-1])

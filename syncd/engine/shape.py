@@ -14,7 +14,7 @@ import orjson
 
 from syncd.catalog.layout import ITEM, PARENT_ID, POSITION, RECORD_ID, Addition, ColumnType, Layout, Path, Table
 from syncd.engine.convert import convert
-from syncd.engine.discover import CUSTOM_FIELD, Labels, discover
+from syncd.engine.discover import CUSTOM_FIELD, Labels, discover, says_nothing
 from syncd.model import Id, Key, Partition, TableRows
 
 MISFITS = "_syncd_misfits"
@@ -282,7 +282,7 @@ def _inside(
 def _keep_extra(level: _Level, extra: set[str], objects: Sequence[Mapping[str, Any]], found: _Found) -> None:
     for row, one in enumerate(objects):
         for name in extra & one.keys():
-            if one[name] is not None and one[name] != []:
+            if not says_nothing(name, one[name]):
                 found.unknown = True
                 found.misfit(row, (*level.path, name), one[name])
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
+from syncd.catalog.load import Catalog
 from syncd.catalog.resource import Resource
 from syncd.engine.load import load_records
-from syncd.engine.plan import Resources
 from syncd.engine.ports import Clock, Lease, Progress, Source, Store
 from syncd.model import Counts, Partition, RunRecord, RunReport, Status
 
@@ -70,7 +70,7 @@ class JobContext:
     source: Source
     store: Store
     state: State
-    catalog: Resources
+    catalog: Catalog
     resource_names: frozenset[str]
     record: RunRecord
     lease: Lease

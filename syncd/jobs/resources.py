@@ -31,8 +31,8 @@ def engine_options(context: JobContext) -> Options:
     request = context.request
     return Options(
         company=context.company,
-        projects=keys.projects if isinstance(keys.projects, str) else tuple(keys.projects),
-        resources=tuple(keys.resources),
+        projects=keys.projects,
+        resources=tuple(context.catalog.select(keys.resources)),
         full_refresh=keys.full_refresh.every,
         remove=keys.deletes == "remove",
         lookback=keys.lookback,

@@ -6,6 +6,7 @@ import os
 import socket
 import uuid
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import Connection, and_, insert, select, update
 
@@ -57,25 +58,10 @@ class SqlLease:
             connection.execute(update(locks).where(locks.c.name == self.name).values(fence=held.fence + 1, **values))
             return int(held.fence) + 1
 
-    def check(self, connection: Connection) -> None:
-        """Refuse to write for an owner that was replaced; holds the row until the transaction ends.
-
-        Raises:
-            LeaseLost: Another owner has it.
-        """
-        locks = own.locks
-        query = select(locks.c.owner, locks.c.fence).where(locks.c.name == self.name).with_for_update()
-        held = connection.execute(query).first()
-        if held is None or held.owner != self._owner or held.fence != self.fence:
-            raise LeaseLost(
-                f"Another process has taken over {self.name.partition(':')[2] or self.name}: nothing more was written.",
-                "Look which process runs it now: syncd status.",
-            )
-
     def renew(self) -> None:
         """Extend it."""
         with self._database.write() as connection:
-            self.check(connection)
+            check_fence(connection, self)
             expiry = self._expiry(self._now())
             connection.execute(update(own.locks).where(own.locks.c.name == self.name).values(expires_at=expiry))
 
@@ -85,3 +71,26 @@ class SqlLease:
         with self._database.write() as connection:
             mine = and_(locks.c.name == self.name, locks.c.owner == self._owner, locks.c.fence == self.fence)
             connection.execute(update(locks).where(mine).values(owner=""))
+
+
+class Fenced(Protocol):
+    """A lease, by its name and fencing number."""
+
+    name: str
+    fence: int
+
+
+def check_fence(connection: Connection, lease: Fenced) -> None:
+    """Refuse to write for an owner that was replaced; holds the row until the transaction ends.
+
+    Raises:
+        LeaseLost: Another owner has it.
+    """
+    locks = own.locks
+    query = select(locks.c.owner, locks.c.fence).where(locks.c.name == lease.name).with_for_update()
+    held = connection.execute(query).first()
+    if held is None or not held.owner or held.fence != lease.fence:
+        raise LeaseLost(
+            f"Another process has taken over {lease.name.partition(':')[2] or lease.name}: nothing more was written.",
+            "Look which process runs it now: syncd status.",
+        )

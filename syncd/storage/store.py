@@ -31,7 +31,7 @@ from syncd.model import (
 )
 from syncd.storage import tables as own
 from syncd.storage.database import Database, Now
-from syncd.storage.lease import SqlLease
+from syncd.storage.lease import Fenced, SqlLease, check_fence
 from syncd.storage.ledger import Ledger
 from syncd.storage.rows import PostgresRows, RowWriter, SqliteRows
 from syncd.storage.schema import (
@@ -224,12 +224,12 @@ class SqlStore:
             return frozenset(by_text[row.record_key] for row in rows)
 
     def commit(
-        self, layouts: Mapping[str, Layout], writes: Sequence[Write], run_id: str, lease: SqlLease
+        self, layouts: Mapping[str, Layout], writes: Sequence[Write], run_id: str, lease: Fenced
     ) -> Sequence[Counts]:
         """Store batches, whole, in one transaction."""
         now = self._now()
         with self._database.write() as connection:
-            lease.check(connection)
+            check_fence(connection, lease)
             by_table: dict[tuple[str, tuple[str, ...]], list[Write]] = defaultdict(list)
             for write in writes:
                 if write.root is not None and write.keys:
@@ -339,13 +339,13 @@ class SqlStore:
         partition: Partition,
         keys: Sequence[Key],
         run_id: str,
-        lease: SqlLease,
+        lease: Fenced,
         *,
         remove: bool,
     ) -> int:
         """Take this principal's sight from rows; those that nobody sees any more become tombstones, or are removed."""
         with self._database.write() as connection:
-            lease.check(connection)
+            check_fence(connection, lease)
             return self._take_sight(connection, layout, partition, keys, run_id, self._now(), remove=remove)
 
     def forget_sightings(self, partition: Partition) -> None:
