@@ -1,0 +1,115 @@
+"""Results on stdout: one JSON document, or tables and lines that a terminal shows in colour and a pipe gets plain."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document and nothing else. Instants are ISO 8601, durations seconds."""
+    import orjson
+
+    try:
+        text = orjson.dumps(document, default=_plain_value, option=orjson.OPT_INDENT_2).decode()
+    except TypeError:
+        text = json.dumps(document, default=_plain_value, indent=2)
+    _write(text)
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return str(value)
+
+
+def print_line(text: str = "", *, style: str = "") -> None:
+    """Print a line.
+
+    Args:
+        text: Plain text; brackets mean nothing in it.
+        style: How a terminal shows it, in rich's words.
+    """
+    clean = text.translate(_CONTROLS).rstrip()
+    if sys.stdout.isatty():
+        from rich.text import Text
+
+        terminal().print(Text(clean, style=style), soft_wrap=True)
+    else:
+        _write(clean)
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    numeric: Collection[int] = (),
+    title: str = "",
+) -> None:
+    """Print a table.
+
+    Args:
+        columns: Headings.
+        rows: Cells, as text.
+        numeric: Columns that stand to the right.
+        title: A line above it.
+    """
+    clean = [[cell.translate(_CONTROLS) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _print_rich(columns, clean, numeric, title)
+        return
+    if title:
+        _write(title)
+    for line in aligned([columns, *clean], numeric):
+        _write(line)
+
+
+def aligned(rows: Sequence[Sequence[str]], numeric: Collection[int] = ()) -> list[str]:
+    """Rows as lines in which every column begins (or, numeric, ends) at the same place; two spaces between."""
+    widths = [max((len(row[index]) for row in rows), default=0) for index in range(max(map(len, rows), default=0))]
+    return [
+        "  ".join(
+            cell.rjust(width) if index in numeric else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=False))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def terminal() -> Console:
+    """Rich's view of stdout, which knows NO_COLOR and the width."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+
+
+def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Collection[int], title: str) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, header_style="bold")
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="right" if index in numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
+    terminal().print(table)
+
+
+def _style(cell: str) -> str:
+    """Colours for the words that say how something went."""
+    return {"ok": "green", "partial": "yellow", "failed": "bold red", "running": "cyan"}.get(cell, "")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text + "\n")
