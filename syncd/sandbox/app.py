@@ -186,6 +186,7 @@ class Cutting:
         self._app = app
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request, as PEP 3333 says."""
         body = self._app(environ, start_response)
         how = environ.get(CUT)
         if how is None:

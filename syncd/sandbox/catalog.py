@@ -94,7 +94,7 @@ class Entry:
     @cached_property
     def body(self) -> Mapping[str, Any]:
         """The whole entry as parsed, type trees included."""
-        parsed: Mapping[str, Any] = yaml.load(self.text, yaml.CSafeLoader)[self.name]  # noqa: S506: a safe loader
+        parsed: Mapping[str, Any] = yaml.load(self.text, yaml.CSafeLoader)[self.name]
         return parsed
 
     @cached_property
@@ -142,7 +142,7 @@ def _entries(text: str) -> Iterator[tuple[str, Entry]]:
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         whole = text[start:end]
         fields = _FIELDS.search(whole)
-        head = yaml.load(whole[: fields.start()] if fields else whole, yaml.CSafeLoader)  # noqa: S506: a safe loader
+        head = yaml.load(whole[: fields.start()] if fields else whole, yaml.CSafeLoader)
         for name, values in head.items():
             known = {key: value for key, value in (values or {}).items() if key in Entry.__dataclass_fields__}
             yield name, Entry(name=name, text=whole, **known)

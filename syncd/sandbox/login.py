@@ -81,19 +81,21 @@ class Login:
         if not self.grants.authorizable(client_id, redirect_uri):
             # RFC 6749, 4.1.2.1: never redirect to an address that is not registered.
             return errors(400, "The client or the redirect uri included is not valid.")
-        if values.get("response_type") != "code":
-            return _back(redirect_uri, {"error": "unsupported_response_type"}, values.get("state"))
-        if values.get("deny"):
-            return _back(redirect_uri, {"error": "access_denied"}, values.get("state"))
+        if values.get("response_type") != "code" or values.get("deny"):
+            error = "access_denied" if values.get("deny") else "unsupported_response_type"
+            return _back(redirect_uri, {"error": error}, values.get("state"))
         if not values.get("approve"):
             return Response(_consent_page(client_id), mimetype="text/html")
         user = values.get("user", "alice")
         if user not in USERS:
             return errors(400, f"No user {user}; there are {', '.join(USERS)}.")
+        return self._approved(client_id, redirect_uri, user)
+
+    def _approved(self, client_id: str, redirect_uri: str, user: str) -> BaseResponse:
         code = self.grants.approve(client_id, redirect_uri, user)
         if redirect_uri == OUT_OF_BAND:
             return Response(_CODE_PAGE.format(code=code), mimetype="text/html")
-        return _back(redirect_uri, {"code": code}, values.get("state"))
+        return _back(redirect_uri, {"code": code}, request.values.get("state"))
 
     def _revoke(self) -> Response:
         self.grants.revoke(request.form.to_dict())

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from syncd.sandbox.catalog import Entry
-from syncd.sandbox.world import CostCode, Location, Project, User, Vendor, World
+from syncd.sandbox.world import FIRST_LARGE, CostCode, Location, Project, User, Vendor, World
 
 PRIVATE_EVERY = 5
 """Every so many records of a list that knows private ones are private."""
@@ -29,6 +29,7 @@ class Making:
         created: Unix seconds.
         updated: Unix seconds.
         day: Its day, where the list is dated; else the day it was created.
+        seed: A number that no other record has.
         rng: Its own.
     """
 
@@ -41,6 +42,7 @@ class Making:
     created: int
     updated: int
     day: date
+    seed: int
     rng: random.Random
 
     def user(self) -> User:
@@ -68,6 +70,15 @@ class Making:
     def around(self, least: int, most: int) -> date:
         """A day so many days after the record's own."""
         return self.day + timedelta(days=self.rng.randint(least, most))
+
+    def chance(self, probability: float) -> bool:
+        """True as often as said."""
+        return self.rng.random() < probability
+
+    def inner_id(self, place: int) -> int:
+        """An id for an object inside the record that no other has; `place` tells where it stands."""
+        spread = (self.seed * 0x9E3779B97F4A7C15 + place) & 0xFFFFFFFFFFFFFFFF
+        return FIRST_LARGE + ((spread >> 24) << 8) + self.rng.randrange(200)
 
     @property
     def private(self) -> bool:

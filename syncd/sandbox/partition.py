@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -10,9 +10,10 @@ from typing import Any
 
 from syncd.sandbox.catalog import Entry
 from syncd.sandbox.making import PRIVATE_EVERY, Making, stamp
-from syncd.sandbox.recipes import Recipe, recipe_of
+from syncd.sandbox.recipe import Recipe
+from syncd.sandbox.recipes import recipe_of
 from syncd.sandbox.shapes import compile_tree
-from syncd.sandbox.world import Project, World, mix
+from syncd.sandbox.world import COMPANY_ID, Project, World, mix
 
 _DAY = 86_400
 _HISTORY = 540
@@ -54,9 +55,18 @@ class Partition:
         entry: The endpoint.
         place: Its scope and parents.
         project: The project, or None at company level.
+        fill: Makes a record of the endpoint's type tree.
     """
 
-    def __init__(self, world: World, entry: Entry, place: Place, project: Project | None) -> None:
+    def __init__(
+        self,
+        world: World,
+        entry: Entry,
+        place: Place,
+        project: Project | None,
+        fill: Callable[[Making], dict[str, Any]],
+    ) -> None:
+        self._fill = fill
         self.entry = entry
         self.place = place
         self._world = world
@@ -241,16 +251,13 @@ class Partition:
             created=created,
             updated=self.updated(index),
             day=date.fromisoformat(day),
+            seed=self._hash(index),
             rng=world.rng(self._salt, index, *salt),
         )
 
-    @cached_property
-    def _fill(self) -> Any:
-        return compile_tree(self.entry.fields, self.entry.name)
-
     def _make(self, index: int) -> dict[str, Any]:
         making = self._making(index)
-        record: dict[str, Any] = self._fill(making)
+        record = self._fill(making)
         self._identify(record, making)
         if self._recipe.shape:
             self._recipe.shape(making, record)
@@ -263,7 +270,7 @@ class Partition:
         fields = self.entry.fields
         if self.id_field:
             record[self.id_field] = making.id
-        own: dict[str, Any] = {"company_id": 4266} | {name: value for name, value in self._parent.items()}
+        own: dict[str, Any] = {"company_id": COMPANY_ID, **self._parent}
         if making.project:
             own["project_id"] = making.project.id
         for name, value in own.items():

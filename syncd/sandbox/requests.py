@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -85,6 +85,6 @@ def _walk(node: _Node, segments: list[str]) -> Iterator[_Node]:
         yield from _walk(node.any, rest)
 
 
-def _values(template: str, segments: list[str]) -> Mapping[str, str] | dict[str, str]:
+def _values(template: str, segments: list[str]) -> dict[str, str]:
     names = (_PLACEHOLDER.fullmatch(segment) for segment in template.strip("/").split("/"))
     return {name.group(1): value for name, value in zip(names, segments, strict=True) if name}

@@ -121,7 +121,7 @@ class Rest:
         with self.store.lock:
             project_id = self._project(entry, values, token)
             refused = self.permissions.refusal(token.principal, entry, project_id)
-            if refused is not None and refused.status != 200:  # noqa: PLR2004: 200 answers an empty list
+            if refused is not None and refused.status != 200:  # noqa: PLR2004 - 200 answers an empty list
                 raise Answer(refused.status, refused.message)
             if endpoint.what == "detail":
                 return self._detail(entry, values, project_id)
@@ -245,6 +245,6 @@ def answer(document: Any, headers: Mapping[str, str] | None = None, status: int 
 def errors(status: int, errors: Any) -> Response:
     """An error in Procore's form."""
     response = answer({"errors": errors}, status=status)
-    if status == 401:  # noqa: PLR2004: RFC 6750
+    if status == 401:  # noqa: PLR2004 - RFC 6750
         response.headers["WWW-Authenticate"] = 'Bearer realm="Procore", error="invalid_token"'
     return response

@@ -26,6 +26,7 @@ from syncd.sandbox.quota import Quota
 from syncd.sandbox.requests import Router
 from syncd.sandbox.rest import Behaviour, Rest
 from syncd.sandbox.serving import listen
+from syncd.sandbox.shapes import custom_shapes
 from syncd.sandbox.stats import Stats
 from syncd.sandbox.store import Parent, RecordId, Store
 from syncd.sandbox.world import COMPANY_ID, Project, World
@@ -66,7 +67,7 @@ class Sandbox:
         self._clock = clock
         day = today or datetime.fromtimestamp(clock(), UTC).date()
         self.catalog = Catalog([*([shipped()] if shipped_catalog else []), *catalog])
-        self.world = World(seed, projects, day, scale)
+        self.world = World(seed, projects, day, scale, self._custom_fields)
         self.store = Store(self.world, self.catalog, self.now)
         self.grants = Grants(self.now, {"demo": Client("demo", "demo")}, token_lifetime)
         self.permissions = Permissions()
@@ -79,6 +80,9 @@ class Sandbox:
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
         self.wsgi = Cutting(self._application())
+
+    def _custom_fields(self) -> list[tuple[str, str]]:
+        return [(entry.name, shape) for entry in self.catalog for shape in custom_shapes(entry.fields)]
 
     def _application(self) -> Flask:
         app = Flask("syncd.sandbox", static_folder=None)

@@ -59,7 +59,7 @@ class Handler(WSGIRequestHandler):
         except OSError:
             return
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002: werkzeug's signature
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's signature
         """Nothing: what was asked is in the statistics."""
 
     def handle(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from syncd.sandbox import names, values
 from syncd.sandbox.catalog import Tree
 from syncd.sandbox.making import Maker, Making
-from syncd.sandbox.world import World, mix
+from syncd.sandbox.world import mix
 
 _CUSTOM = re.compile(r"^custom_field_{(\w+?)_definition_id}$")
 _CUSTOM_LABELS = {
@@ -32,17 +32,17 @@ def compile_tree(tree: Tree, path: str) -> Callable[[Making], dict[str, Any]]:
         tree: Its type tree.
         path: Where it stands, `rfis` for a record itself, `rfis.questions` further down.
     """
-    makers = {name: _maker(name, kind, f"{path}.{name}") for name, kind in tree.items() if not _CUSTOM.match(name)}
-    customs = [found.group(1) for name in tree if (found := _CUSTOM.match(name))]
-    if not customs:
-        return lambda making: {name: make(making) for name, make in makers.items()}
+    makers = [(name, _maker(name, kind, f"{path}.{name}")) for name, kind in tree.items() if not _CUSTOM.match(name)]
     root = path.partition(".")[0]
+    customs = [(found.group(1), kind) for name, kind in tree.items() if (found := _CUSTOM.match(name))]
+    if not customs:
+        return lambda making: {name: make(making) for name, make in makers}
+    custom_makers = [(f"custom_field_{custom_id(root, shape)}", _custom(root, shape, kind)) for shape, kind in customs]
 
     def with_customs(making: Making) -> dict[str, Any]:
-        made = {name: make(making) for name, make in makers.items()}
-        for shape in customs:
-            if making.rng.random() < 0.8:  # noqa: PLR2004: a field that was never filled in is absent
-                made[f"custom_field_{custom_id(root, shape)}"] = _custom(making, root, shape)
+        made = {name: make(making) for name, make in makers}
+        # A field that was never filled in is absent.
+        made.update((name, make(making)) for name, make in custom_makers if making.chance(0.8))
         return made
 
     return with_customs
@@ -73,40 +73,43 @@ def lov_entries(resource: str, shape: str) -> list[dict[str, Any]]:
     return [{"id": base * 10 + n, "label": f"{names.TRADES[n]}", "position": n + 1, "active": True} for n in range(6)]
 
 
-def _custom(making: Making, resource: str, shape: str) -> dict[str, Any]:
-    rng = making.rng
-    entries = lov_entries(resource, shape)
+def _custom(resource: str, shape: str, tree: Any) -> Maker:
+    """The maker of a custom field: `{"data_type": ..., "value": ...}`, the value emptied now and then."""
+    several = shape.endswith("s")
+    offers = lov_entries(resource, shape)
+    text_ids = "'id': 'string'" in str(tree)
 
-    def entry() -> dict[str, Any]:
-        chosen = rng.choice(entries)
-        return {"id": chosen["id"], "label": chosen["label"]}
+    def entry(making: Making) -> dict[str, Any]:
+        if shape.startswith("login"):
+            user = making.user()
+            chosen = {"id": user.id, "label": user.name}
+        elif shape == "vendor":
+            vendor = making.vendor()
+            chosen = {"id": vendor.id, "label": vendor.name}
+        else:
+            offer = making.rng.choice(offers)
+            chosen = {"id": offer["id"], "label": offer["label"]}
+        return chosen | {"id": str(chosen["id"])} if text_ids else chosen
 
-    def person() -> dict[str, Any]:
-        user = making.user()
-        return {"id": user.id, "label": user.name}
+    def entries(making: Making) -> list[dict[str, Any]]:
+        return list({one["id"]: one for one in (entry(making) for _ in range(making.rng.randrange(4)))}.values())
 
-    def company() -> dict[str, Any]:
-        vendor = making.vendor()
-        return {"id": vendor.id, "label": vendor.name}
+    value = entries if several else _CUSTOM_VALUES.get(shape, entry)
 
-    value: Any
-    if rng.random() < 0.15:  # noqa: PLR2004: filled in once, emptied later
-        value = [] if shape in ("lov_entries", "login_informations") else None
-    elif shape in ("lov_entries", "login_informations"):
-        make = entry if shape == "lov_entries" else person
-        found = {item["id"]: item for item in (make() for _ in range(rng.randrange(0, 4)))}
-        value = list(found.values())
-    else:
-        value = {
-            "string": lambda: rng.choice(names.PHRASES),
-            "decimal": lambda: rng.randrange(1, 40_000) / 4,
-            "boolean": lambda: rng.random() < 0.5,  # noqa: PLR2004: a coin
-            "lov_entry": entry,
-            "login_information": person,
-            "vendor": company,
-            "datetime": lambda: f"{making.day.isoformat()}T17:00:00Z",
-        }.get(shape, lambda: "n/a")()
-    return {"data_type": shape, "value": value}
+    def made(making: Making) -> dict[str, Any]:
+        if making.chance(0.15):
+            return {"data_type": shape, "value": [] if several else None}
+        return {"data_type": shape, "value": value(making)}
+
+    return made
+
+
+_CUSTOM_VALUES: dict[str, Maker] = {
+    "string": lambda making: making.rng.choice(names.PHRASES),
+    "decimal": lambda making: making.rng.randrange(1, 40_000) / 4,
+    "boolean": lambda making: making.chance(0.5),
+    "datetime": lambda making: f"{making.day.isoformat()}T17:00:00Z",
+}
 
 
 def _maker(name: str, kind: Any, path: str) -> Maker:
@@ -139,7 +142,7 @@ def _object(name: str, tree: Tree, path: str) -> Maker:
         for key, own in overlay(making).items():
             if key in tree:
                 value[key] = str(own) if tree[key] == "string" and own is not None else own
-        return None if not whole and making.rng.random() < 0.05 else value  # noqa: PLR2004: a null may stand anywhere
+        return None if not whole and making.chance(0.05) else value
 
     return made
 
@@ -151,23 +154,19 @@ def _overlay(name: str, tree: Tree, path: str) -> Overlay:
     """What is known of an object because of what it is."""
     if "id" not in tree:
         return lambda _: {}
-    if "cost_code" in name:
-        return _cost_code
-    if name in ("wbs_code", "budget_code"):
-        return _wbs_code
-    if name == "location":
-        return _location
-    if name == "project":
-        return _project
-    if name == "trade" or name == "trades":
-        return _trade
+    known = _KNOWN.get("cost_code" if "cost_code" in name else name)
+    if known is not None:
+        return known
     if "login" in tree or (values.is_person(name) and "name" in tree):
         return _person
     if values.is_vendor(name) and ("name" in tree or "company" in tree):
         return _vendor
-    if _plain(tree):
-        return _pooled(name)
-    return lambda making: {"id": World.child_id(path, f"{making.id}{making.parent}", making.rng.randrange(250))}
+    return _pooled(name) if _plain(tree) else _own(path)
+
+
+def _own(path: str) -> Overlay:
+    place = mix(path)
+    return lambda making: {"id": making.inner_id(place)}
 
 
 def _plain(tree: Tree) -> bool:
@@ -243,10 +242,21 @@ def _trade(making: Making) -> dict[str, Any]:
 
 def _pooled(name: str) -> Overlay:
     words = name.replace("_", " ").rstrip("s").capitalize()
+    texts = [(values.pool_id(name, nth), f"{words} {nth + 1}") for nth in range(6)]
 
     def choice(making: Making) -> dict[str, Any]:
-        nth = making.rng.randrange(6)
-        text = f"{words} {nth + 1}"
-        return {"id": values.pool_id(name, nth), "name": text, "label": text, "title": text}
+        own, text = making.rng.choice(texts)
+        return {"id": own, "name": text, "label": text, "title": text}
 
     return choice
+
+
+_KNOWN: dict[str, Overlay] = {
+    "cost_code": _cost_code,
+    "wbs_code": _wbs_code,
+    "budget_code": _wbs_code,
+    "location": _location,
+    "project": _project,
+    "trade": _trade,
+    "trades": _trade,
+}

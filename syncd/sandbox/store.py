@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from syncd.sandbox.catalog import Catalog, Entry
+from syncd.sandbox.making import Making
 from syncd.sandbox.partition import Partition, Place
+from syncd.sandbox.shapes import compile_tree
 from syncd.sandbox.world import Project, World
 
 RecordId = int | str
@@ -34,6 +36,7 @@ class Store:
         self.lock = threading.RLock()
         self.clock = clock
         self._partitions: dict[Place, Partition] = {}
+        self._fills: dict[str, Callable[[Making], dict[str, Any]]] = {}
 
     def partition(self, place: Place) -> Partition:
         """The records of a place.
@@ -45,7 +48,7 @@ class Store:
             found = self._partitions.get(place)
             if found is None:
                 entry = self.entry(place.resource)
-                found = Partition(self.world, entry, place, self._project(entry, place.project))
+                found = Partition(self.world, entry, place, self._project(entry, place.project), self._fill(entry))
                 self._partitions[place] = found
             return found
 
@@ -58,6 +61,12 @@ class Store:
         if resource not in self.catalog:
             raise Unknown(f"No resource {resource}")
         return self.catalog[resource]
+
+    def _fill(self, entry: Entry) -> Callable[[Making], dict[str, Any]]:
+        fill = self._fills.get(entry.name)
+        if fill is None:
+            fill = self._fills[entry.name] = compile_tree(entry.fields, entry.name)
+        return fill
 
     def _project(self, entry: Entry, project_id: int | None) -> Project | None:
         if entry.scope != "project":

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Any
 
 from syncd.sandbox import names
 from syncd.sandbox.making import Maker, Making, money, stamp
-from syncd.sandbox.world import COMPANY_ID, COMPANY_NAME, World, mix
+from syncd.sandbox.world import COMPANY_ID, FIRST_LARGE, mix
 
 _DAY = 86_400
 _PEOPLE = re.compile(
@@ -35,7 +34,12 @@ def is_vendor(name: str) -> bool:
 
 def pool_id(name: str, choice: int) -> int:
     """Id of one of a few shared records that no list of ours serves (statuses, types)."""
-    return 562_949_953_421_312 + mix("pool", name) % 900_000 + choice * 7
+    return pool(name) + choice * 7
+
+
+def pool(name: str) -> int:
+    """The first id of a pool."""
+    return FIRST_LARGE + mix("pool", name) % 900_000
 
 
 def leaf(name: str, kind: str, path: str) -> Maker:
@@ -52,7 +56,7 @@ def leaf(name: str, kind: str, path: str) -> Maker:
 
     def sometimes(making: Making) -> Any:
         value = maker(making)
-        return None if making.rng.random() < 0.07 else value  # noqa: PLR2004: a null may stand anywhere
+        return None if making.chance(0.07) else value
 
     return sometimes
 
@@ -69,8 +73,10 @@ def own_id(name: str, path: str) -> Callable[[Making], int]:
         if re.search(pattern, stem):
             return pick
     if name == "id":
-        return lambda making: World.child_id(path, f"{making.id}/{making.parent}", making.rng.randrange(200))
-    return lambda making: pool_id(stem, making.rng.randrange(8))
+        place = mix(path)
+        return lambda making: making.inner_id(place)
+    first = pool(stem)
+    return lambda making: first + making.rng.randrange(8) * 7
 
 
 _REFERENCES: Sequence[tuple[str, Callable[[Making], int]]] = (
@@ -140,8 +146,8 @@ def _boolean(name: str, path: str) -> Maker:
     if name == "private":
         return lambda making: making.private
     if name in ("active", "is_active", "viewable", "can_edit", "can_update", "in_use"):
-        return lambda making: making.rng.random() < 0.93  # noqa: PLR2004: nearly all are
-    return lambda making: making.rng.random() < 0.4  # noqa: PLR2004: a mixture
+        return lambda making: making.chance(0.93)
+    return lambda making: making.chance(0.4)
 
 
 def _date(name: str, path: str) -> Maker:
@@ -154,23 +160,30 @@ def _date(name: str, path: str) -> Maker:
 
 def _datetime(name: str, path: str) -> Maker:
     del path
-    if name == "deleted_at":
-        return lambda _: None
-    if name == "updated_at":
-        return lambda making: stamp(making.updated)
-    if name == "created_at":
-        return lambda making: stamp(making.created)
-    if name in ("datetime", "time_in", "starts_at"):
-        return lambda making: (
-            f"{making.day.isoformat()}T{making.rng.randrange(13, 18):02d}:{making.rng.randrange(0, 60, 5):02d}:00Z"
-        )
-    if name in ("time_out", "ends_at"):
-        return lambda making: (
-            f"{making.day.isoformat()}T{making.rng.randrange(20, 24):02d}:{making.rng.randrange(0, 60, 5):02d}:00Z"
-        )
+    if name in _MOMENTS:
+        return _MOMENTS[name]
     if re.search(r"closed|resolved|returned|completed|distributed|verified|reviewed|approved|settled|paid", name):
-        return lambda making: stamp(making.updated) if making.rng.random() < 0.5 else None  # noqa: PLR2004: half are open
+        return lambda making: stamp(making.updated) if making.chance(0.5) else None
     return lambda making: stamp(making.created + making.rng.randrange(0, _DAY))
+
+
+def _at(first: int, last: int) -> Maker:
+    """Some time of the record's day, between two hours UTC."""
+    return lambda making: (
+        f"{making.day.isoformat()}T{making.rng.randrange(first, last):02d}:{making.rng.randrange(0, 60, 5):02d}:00Z"
+    )
+
+
+_MOMENTS: dict[str, Maker] = {
+    "created_at": lambda making: stamp(making.created),
+    "updated_at": lambda making: stamp(making.updated),
+    "deleted_at": lambda _: None,
+    "datetime": _at(13, 18),
+    "time_in": _at(13, 18),
+    "starts_at": _at(13, 18),
+    "time_out": _at(20, 24),
+    "ends_at": _at(20, 24),
+}
 
 
 def _string(name: str, path: str) -> Maker:
@@ -259,7 +272,7 @@ _STRINGS: dict[str, Maker] = {
     "created_at": lambda making: stamp(making.created),
     "updated_at": lambda making: stamp(making.updated),
     "deleted_at": lambda _: None,
-    "origin_id": lambda making: f"ERP-{making.rng.randrange(10_000, 99_999)}" if making.rng.random() < 0.3 else None,  # noqa: PLR2004: some came from an ERP system
+    "origin_id": lambda making: f"ERP-{making.rng.randrange(10_000, 99_999)}" if making.chance(0.3) else None,
     "origin_data": lambda _: None,
     "origin_code": lambda _: None,
     "base_type": choose("L", "M", "S", "E", "O"),
@@ -273,10 +286,10 @@ _STRINGS: dict[str, Maker] = {
 _STRING_PATTERNS: Sequence[tuple[str, Maker]] = (
     (r"percent", lambda making: f"{making.rng.randrange(0, 101)}.0"),
     (
-        r"amount|total|cost|price|payment|sum|value|contract_sum|budget|retainage|balance|change_orders|revised|_rom$|forecast|"
-        r"paid|remaining|materials|invoiced|claimed",
+        r"amount|total|cost|price|payment|sum|value|budget|retainage|balance|paid|remaining|materials|invoiced|claimed",
         _amount,
     ),
+    (r"change_orders|revised|_rom$|forecast", _amount),
     (r"quantity|hours", lambda making: f"{making.rng.randrange(1, 160) / 4:.2f}"),
     (r"email", lambda making: making.user().login),
     (r"phone|fax", _phone),
@@ -325,13 +338,3 @@ _BY_TYPE: dict[str, Callable[[str, str], Maker]] = {
     "date-time": _datetime,
     "object": _object,
 }
-
-
-def company_name(_: Making) -> str:
-    """The general contractor's name."""
-    return COMPANY_NAME
-
-
-def days_after(making: Making, least: int, most: int) -> str:
-    """A day after the record's creation, as text."""
-    return (making.day + timedelta(days=making.rng.randint(least, most))).isoformat()

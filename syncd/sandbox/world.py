@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -13,7 +13,7 @@ from syncd.sandbox import names
 
 COMPANY_ID = 4266
 COMPANY_NAME = "Halden Ridge Builders"
-_FIRST_LARGE = 562_949_953_421_312
+FIRST_LARGE = 562_949_953_421_312
 """Ids of newer accounts begin at 2**49."""
 _SMALL = 3
 """So many records of a partition are old enough to have an id that fits 32 bits."""
@@ -121,14 +121,24 @@ class World:
         projects: How many projects.
         today: The day that dates are counted from.
         scale: Factor on how many people and companies there are; records scale elsewhere.
+        custom_fields: Finds the resources with custom fields, and of what kinds.
     """
 
-    def __init__(self, seed: int, projects: int, today: date, scale: float) -> None:
+    def __init__(
+        self, seed: int, projects: int, today: date, scale: float, custom_fields: Callable[[], list[tuple[str, str]]]
+    ) -> None:
+        self._custom_fields = custom_fields
+        self._salts: dict[str, int] = {}
         self.seed = seed
         self.today = today
         self.scale = scale
         self.n_projects = projects
         self.midnight = int(datetime(today.year, today.month, today.day, tzinfo=UTC).timestamp())
+
+    @cached_property
+    def custom_fields(self) -> list[tuple[str, str]]:
+        """Resource and kind of each custom field definition."""
+        return self._custom_fields()
 
     def id_of(self, resource: str, project: int | None, index: int) -> int:
         """Id of the nth record of a resource in a project (by number) or the company.
@@ -136,14 +146,17 @@ class World:
         The first few are small, as those of old accounts are, the others exceed 32 bits.
         """
         place = 0 if project is None else project + 1
+        salt = self._salts.get(resource)
+        if salt is None:
+            salt = self._salts[resource] = mix(resource)
         if index < _SMALL:
-            return 10_000 + mix(resource) % 80_000 + place * _SMALL + index
-        return _FIRST_LARGE + mix(resource) % 1000 + (place << 24) + index * 13
+            return 10_000 + salt % 80_000 + place * _SMALL + index
+        return FIRST_LARGE + salt % 1000 + (place << 24) + index * 13
 
     @staticmethod
     def child_id(resource: str, parent: str, index: int) -> int:
         """Id of the nth record of a resource under a parent record."""
-        return _FIRST_LARGE + ((mix(resource, parent) >> 24) << 8) + index
+        return FIRST_LARGE + ((mix(resource, parent) >> 24) << 8) + index
 
     def rng(self, *parts: object) -> random.Random:
         """A generator of its own for each purpose."""
@@ -203,7 +216,7 @@ class World:
         name, city, state = names.PROJECTS[index % len(names.PROJECTS)]
         if index >= len(names.PROJECTS):
             name = f"{name}, Phase {index // len(names.PROJECTS) + 1}"
-        active = index % 4 != 3  # noqa: PLR2004: every fourth has ended
+        active = index % 4 != 3  # noqa: PLR2004 - every fourth has ended
         start = self.today - timedelta(days=rng.randrange(240, 520) if active else rng.randrange(900, 1300))
         finish = start + timedelta(days=rng.randrange(560, 800))
         value = rng.randrange(120, 900) * 10_000_000
