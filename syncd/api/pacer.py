@@ -63,7 +63,7 @@ class Pacer:
         self._clock = clock
         self._share = share
         self._chunk = chunk
-        self._lock = threading.Lock()
+        self._turn = threading.Condition()
         self._waiting: list[tuple[int, int]] = []
         self._numbers = itertools.count()
         self._slots = 0
@@ -83,7 +83,7 @@ class Pacer:
         Raises:
             Stopped: Asked to stop while waiting.
         """
-        with self._lock:
+        with self._turn:
             ticket = (int(priority), next(self._numbers))
             heapq.heappush(self._waiting, ticket)
         try:
@@ -93,31 +93,38 @@ class Pacer:
                     return
                 if wait > 1.0 and waiting is not None:
                     waiting(wait, "quota")
-                self._clock.sleep(min(wait, 1.0))
-                self.waited += min(wait, 1.0)
-        except Stopped:
-            with self._lock:
-                if ticket in self._waiting:
-                    self._waiting.remove(ticket)
-                    heapq.heapify(self._waiting)
+                if wait:
+                    self._clock.sleep(min(wait, 1.0))
+                    self.waited += min(wait, 1.0)
+                elif self._clock.stopping():
+                    raise Stopped("The run was asked to stop.")
+        except BaseException:
+            with self._turn:
+                self._waiting.remove(ticket)
+                heapq.heapify(self._waiting)
             raise
 
     def _try(self, ticket: tuple[int, int]) -> float | None:
-        """None when the slot is given, else seconds to wait before the next try."""
-        with self._lock:
-            if self._waiting[0] != ticket:
-                return _PATIENCE
+        """None when the slot is given, else seconds to wait before the next try; 0: others go first, and went."""
+        with self._turn:
             now = self._clock.monotonic()
+            first = self._waiting[0]
             if self._slots > 0 and now < self._expires:
-                self._slots -= 1
-                heapq.heappop(self._waiting)
-                return None
-            granted, wait = self._store.exchange(self._told(), self._chunk, self._share, self.server_time())
-            if not granted:
-                return wait
-            self._slots = granted - 1
-            self._expires = now + 1.0
-            heapq.heappop(self._waiting)
+                if first[0] < ticket[0]:
+                    self._turn.wait(_PATIENCE)
+                    return 0.0
+            elif first != ticket:
+                self._turn.wait(_PATIENCE)
+                return 0.0
+            else:
+                granted, wait = self._store.exchange(self._told(), self._chunk, self._share, self.server_time())
+                if not granted:
+                    return wait
+                self._slots, self._expires = granted, now + 1.0
+            self._slots -= 1
+            self._waiting.remove(ticket)
+            heapq.heapify(self._waiting)
+            self._turn.notify_all()
             return None
 
     def answered(self, report: Report, server_time: float | None) -> None:
@@ -127,7 +134,7 @@ class Pacer:
             report: Its rate-limit headers.
             server_time: Its Date header, Unix seconds, or None.
         """
-        with self._lock:
+        with self._turn:
             if server_time is not None:
                 self._set_skew(server_time)
             self._answered += 1
