@@ -22,8 +22,10 @@ def _closed(making: Making, after: int) -> bool:
     return making.chance(0.92 if _age(making) > after else 0.3)
 
 
-def _login(making: Making) -> dict[str, Any]:
-    user = making.user()
+def _answerer(making: Making) -> dict[str, Any]:
+    """One of the few people on a project who answer most questions."""
+    assert making.project
+    user = making.world.users[making.rng.choice(making.project.users[::5])]
     return {"login": user.login, "id": user.id, "name": user.name}
 
 
@@ -36,7 +38,7 @@ def _rfi(making: Making, record: Record) -> None:
     put(record, number=number, full_number=number, prefix=None, subject=subject(making), status=status, due_date=due)
     put(record, translated_status=status.capitalize(), initiated_at=stamp(making.created))
     put(record, time_resolved=stamp(making.updated) if closed else None)
-    waits = None if closed or draft else _login(making)
+    waits = None if closed or draft else _answerer(making)
     put(record, ball_in_court=waits, ball_in_courts=[] if waits is None else [waits])
     put(record, reference=f"Drawing A-{making.rng.randrange(101, 640)}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from syncd.sandbox import names
@@ -70,8 +70,6 @@ def _commitment(first: int) -> Shape:
         amount = value(world, project, contract)
         paid = amount * min(90, contract * 9) // 100
         vendor = contract_vendor(world, project, contract)
-        if isinstance(record.get("id"), str):
-            vendor["id"] = str(vendor["id"])
         kind = "SC" if contract < contracts(world)[0] else "PO"
         put(
             record,
@@ -114,15 +112,15 @@ def _commitment_line(making: Making, record: Record) -> None:
 
 
 def _line(making: Making, record: Record, code: CostCode, amount: int) -> None:
-    text = isinstance(record.get("id"), str)
     quantity = making.rng.choice((1, 1, 4, 10, 25))
     put(record, amount=money(amount), total_amount=money(amount), extended_amount=money(amount), description=code.name)
     put(record, unit_cost=money(amount // quantity), position=making.index + 1, uom=making.rng.choice(names.UNITS))
-    put(record, quantity=float(quantity) if isinstance(record.get("quantity"), float | int) else f"{quantity}.0")
-    if isinstance(record.get("cost_code"), dict):
-        values = cost_code_values(making, code)
-        record["cost_code"].update({name: values[name] for name in values if name in record["cost_code"]})
-    own = str(code.id + 1) if text else code.id + 1
+    put(record, quantity=float(quantity))
+    tree = making.entry.fields.get("cost_code")
+    if isinstance(tree, Mapping):
+        values = dict.fromkeys(tree) | (record["cost_code"] or {}) | cost_code_values(making, code)
+        record["cost_code"] = {name: values[name] for name in tree}
+    own = code.id + 1
     put(record, wbs_code_id=own, wbs_code={"id": own, "flat_code": code.code, "description": code.name})
 
 

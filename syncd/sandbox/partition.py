@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
 
-from syncd.sandbox.catalog import Entry
+from syncd.sandbox.catalog import Entry, Tree
 from syncd.sandbox.making import PRIVATE_EVERY, Making, stamp
 from syncd.sandbox.recipe import Recipe
 from syncd.sandbox.recipes import recipe_of
@@ -159,7 +159,8 @@ class Partition:
         return "private" in self.entry.fields and index % PRIVATE_EVERY == PRIVATE_EVERY - 1
 
     def _logged_day(self, index: int) -> int:
-        days = _LOGGED - 1 - index * _LOGGED // max(1, self.base)
+        # The last record is of today.
+        days = (_LOGGED - 1) * (self.base - 1 - index) // max(1, self.base - 1)
         second = self._world.midnight - days * _DAY
         weekday = datetime.fromtimestamp(second, UTC).weekday()
         return second - max(0, weekday - 4) * _DAY if days else second
@@ -261,6 +262,7 @@ class Partition:
         self._identify(record, making)
         if self._recipe.shape:
             self._recipe.shape(making, record)
+            _fit(record, self.entry.fields)
         deleted = self.deleted(index)
         if deleted is not None:
             _show_deletion(record, deleted)
@@ -280,6 +282,18 @@ class Partition:
         if column and column in fields:
             day = making.day.isoformat()
             record[column] = day if fields[column] == "date" else f"{day}T16:00:00Z"
+
+
+def _fit(record: dict[str, Any], tree: Tree) -> None:
+    """Ids, numbers and amounts as the endpoint writes them: some as text, some not."""
+    for name, kind in tree.items():
+        value = record.get(name)
+        if isinstance(kind, Mapping) and isinstance(value, dict):
+            _fit(value, kind)
+        elif kind == "string" and isinstance(value, int | float) and not isinstance(value, bool):
+            record[name] = str(value)
+        elif kind == "number" and isinstance(value, str):
+            record[name] = float(value)
 
 
 def _integer(value: Any) -> Any:

@@ -63,7 +63,7 @@ def _chance(world: World, entry: Entry, project: Project | None, parent: Parent)
 
 
 def put(record: Record, **values: Any) -> None:
-    """Set those fields that the record has; ids as text where they were text."""
+    """Set those fields that the record has."""
     for name, value in values.items():
         if name in record:
             record[name] = value

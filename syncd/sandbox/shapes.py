@@ -113,6 +113,8 @@ _CUSTOM_VALUES: dict[str, Maker] = {
 
 
 def _maker(name: str, kind: Any, path: str) -> Maker:
+    if name == "deleted_by":
+        return lambda _: None
     if isinstance(kind, Mapping) and kind:
         return _object(name, kind, path)
     if isinstance(kind, list) and kind:

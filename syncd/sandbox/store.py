@@ -164,6 +164,7 @@ class Store:
         """Add a record and return it; the given fields over made-up ones."""
         with self.lock:
             if resource == "projects":
+                self.partition(Place(resource))
                 self.world.add_project()
             if parent is None:
                 place = next(iter(self.places(resource, project_id)), None)

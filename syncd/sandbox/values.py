@@ -272,6 +272,7 @@ _STRINGS: dict[str, Maker] = {
     "created_at": lambda making: stamp(making.created),
     "updated_at": lambda making: stamp(making.updated),
     "deleted_at": lambda _: None,
+    "deleted_by": lambda _: None,
     "origin_id": lambda making: f"ERP-{making.rng.randrange(10_000, 99_999)}" if making.chance(0.3) else None,
     "origin_data": lambda _: None,
     "origin_code": lambda _: None,

@@ -216,7 +216,7 @@ class World:
         name, city, state = names.PROJECTS[index % len(names.PROJECTS)]
         if index >= len(names.PROJECTS):
             name = f"{name}, Phase {index // len(names.PROJECTS) + 1}"
-        active = index % 4 != 3  # noqa: PLR2004 - every fourth has ended
+        active = index % 4 != 2  # noqa: PLR2004 - every fourth has ended, from the third on
         start = self.today - timedelta(days=rng.randrange(240, 520) if active else rng.randrange(900, 1300))
         finish = start + timedelta(days=rng.randrange(560, 800))
         value = rng.randrange(120, 900) * 10_000_000
