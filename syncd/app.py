@@ -8,11 +8,12 @@ import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import structlog
+from sqlalchemy import func, inspect, select, table
 
 from syncd.api.circuit import Circuit
 from syncd.api.client import Client
@@ -30,14 +31,20 @@ from syncd.catalog.load import Catalog
 from syncd.config.load import Configuration, check_resources, load_configuration
 from syncd.config.settings import Job
 from syncd.engine.ports import Clock, Progress
+from syncd.engine.probe import Finding, Probe
 from syncd.engine.record import recorded
-from syncd.errors import ConfigError, Stopped
+from syncd.errors import ConfigError, Stopped, SyncdError
+from syncd.jobs.durations import format_duration
 from syncd.jobs.protocol import JobContext, Request
 from syncd.jobs.registry import Registry
+from syncd.jobs.resources import engine_options
+from syncd.jobs.resources_options import ResourcesOptions
 from syncd.model import Counts, Partition, Principal, RunRecord, RunReport
+from syncd.overview import JobView, Overview, QuotaView, TokenView
 from syncd.storage import migrate
 from syncd.storage.database import Database
 from syncd.storage.quota import SqlQuota, SqlRequests
+from syncd.storage.reports import Reports, RequestHour, RunRow
 from syncd.storage.state import JobState, TokenFailures
 from syncd.storage.store import SqlStore
 
@@ -89,6 +96,25 @@ def read_configuration(path: Path, environ: Mapping[str, str], registry: Registr
     catalog = Catalog(configuration.settings.resources_dir)
     check_resources(configuration, catalog.select)
     return configuration, catalog
+
+
+@dataclass(frozen=True, slots=True)
+class JobCheck:
+    """What `check` found of one job.
+
+    Attributes:
+        job: Its name.
+        principal: Whom it acts for.
+        findings: One per resource.
+        error: Why it could not be asked at all, or None.
+        exit_code: What it makes the command end with.
+    """
+
+    job: str
+    principal: str
+    findings: tuple[Finding, ...]
+    error: str | None
+    exit_code: int
 
 
 class App:
@@ -247,9 +273,103 @@ class App:
             self.ledger.flush()
         return replace(report, quota_wait=round(self.pacer.waited - waited, 1))
 
+    def check_job(self, name: str) -> JobCheck:
+        """Find out what a job may see, with one small request per resource; writes no rows."""
+        job = self.job(name)
+        principal = Principal(job.as_user)
+        findings: list[Finding] = []
+        error: SyncdError | None = None
+        try:
+            self.manager(principal).token()
+            if isinstance(job.options, ResourcesOptions):
+                source = self.source(principal, Silent())
+                options = engine_options(job.options, job.company, self.catalog, Request(interactive=True), b"")
+                probe = Probe(source, self.catalog, options, str(principal))
+                findings.extend(probe.findings(self.clock.now))
+        except SyncdError as caught:
+            error = caught
+        finally:
+            self.ledger.flush()
+        refused = any(finding.permitted is False for finding in findings)
+        code = error.exit_code if error else 3 if refused else 0
+        return JobCheck(name, str(principal), tuple(findings), str(error) if error else None, code)
+
+    def overview(self) -> Overview:
+        """What an operator sees at a glance."""
+        now = self.clock.now()
+        reports = Reports(self.database)
+        last = reports.last_runs()
+        jobs = [
+            JobView(
+                name=job.name,
+                type=job.type,
+                principal=str(Principal(job.as_user)),
+                schedule=_schedule_words(job),
+                last=last.get(job.name),
+                next=self.next_run(job, last.get(job.name), now),
+            )
+            for job in self.configuration.jobs.values()
+        ]
+        failing = {one.principal: one for one in self.failures.all()}
+        principals = dict.fromkeys(str(Principal(job.as_user)) for job in self.configuration.jobs.values())
+        tokens = [
+            TokenView(name, "failing", f"{failing[name].error} since {failing[name].since:%Y-%m-%d %H:%M} UTC")
+            if name in failing
+            else TokenView(name, "ok", "")
+            for name in principals
+        ]
+        quota = [
+            QuotaView(window.name, window.limit, window.remaining, datetime.fromtimestamp(window.reset, UTC))
+            for window in self.pacer.windows()
+        ]
+        return Overview(
+            now=now,
+            jobs=jobs,
+            tables=reports.freshness(),
+            tokens=tokens,
+            quota=quota,
+            quota_share=self.configuration.settings.procore.quota_share,
+            refusals=reports.refusals(),
+            rejects=reports.rejects(),
+            observations=_observations(reports.requests_since(self.client_digest, now - timedelta(days=14))),
+        )
+
+    def next_run(self, job: Job, last: RunRow | None, now: datetime) -> datetime | None:
+        """When a job is due, or None where it runs only when asked."""
+        del job, last, now
+        return None
+
+    def table_counts(self) -> dict[str, int]:
+        """Rows of every synced table, child tables included."""
+        with self.database.read() as connection:
+            names = [name for name in inspect(connection).get_table_names() if not name.startswith("syncd_")]
+            return {
+                name: int(connection.execute(select(func.count()).select_from(table(name))).scalar_one())
+                for name in names
+            }
+
     def pseudonym_key(self) -> bytes:
         """The key of pseudonyms: it never stands in the database."""
         raise NotImplementedError
+
+
+def _schedule_words(job: Job) -> str:
+    schedule = job.schedule
+    if schedule is None:
+        return ""
+    if schedule.every is not None:
+        return f"every {format_duration(schedule.every)}"
+    return f"{schedule.cron} {schedule.timezone}"
+
+
+def _observations(requests: Sequence[RequestHour]) -> dict[str, int]:
+    """Procore's seven observations of an app, counted."""
+    named = {"403": 403, "404": 404, "429": 429, "401": 401}
+    counts = {name: sum(one.count for one in requests if one.status == status) for name, status in named.items()}
+    kinds = {"missing company": "missing_company", "deprecated": "deprecated", "private": "private"}
+    return counts | {
+        name: sum(one.count for one in requests if one.observation == kind) for name, kind in kinds.items()
+    }
 
 
 class Renewer:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 from syncd.api.client import Answer, Client
@@ -42,15 +40,6 @@ class Api:
     ) -> Any:
         """One GET request's parsed JSON."""
         return self._client.send("GET", path, params, company_id, priority=priority, waiting=self._waiting).data
-
-    def probe(self, request: ListRequest) -> int | None:
-        """Ask for one record of a listing, to see whether that is permitted.
-
-        Returns:
-            How many there are, where Procore says so.
-        """
-        first = next(islice(self.pages(replace(request, page_size=1, overlap=False)), 1))
-        return first.total
 
     def _send(self, request: ListRequest, params: Sequence[tuple[str, str]]) -> Answer:
         return self._client.send(

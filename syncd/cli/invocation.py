@@ -64,13 +64,14 @@ class Invocation:
 
         Args:
             settings: The section `log`, once it is known.
-            redact: Takes secrets out of every line.
+            redact: Takes secrets out of every line; None: one that knows how secrets look, but none by heart.
         """
         from syncd import log
+        from syncd.auth.secret import Redactor
 
         log.configure(
             "debug" if self.verbose else settings.level if settings else "info",
             self.log_format or (settings.format if settings else "auto"),
             color=not self.environ.get("NO_COLOR"),
-            redact=redact,
+            redact=redact or Redactor(),
         )

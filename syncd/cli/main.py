@@ -31,7 +31,12 @@ class Command:
 
 
 COMMANDS = {
+    "demo": Command("syncd.cli.demo:demo", "See it work: the bundled sandbox into a fresh SQLite file."),
     "init": Command("syncd.cli.init:init", "Write a commented starter configuration."),
+    "check": Command("syncd.cli.check:check", "Check configuration, credentials, database and permissions."),
+    "sync": Command("syncd.cli.sync:sync", "Run jobs now, once."),
+    "status": Command("syncd.cli.status:status", "Show jobs, freshness, tokens and quota."),
+    "db": Command("syncd.cli.db:app", "Look after syncd's own tables."),
     "sandbox": Command("syncd.cli.sandbox:sandbox", "Serve a look-alike of Procore on this machine."),
 }
 """The commands, in the order of `syncd --help`."""

@@ -50,7 +50,7 @@ def sync(
         accept_deletes=accept_deletes,
     )
     reports: list[RunReport] = []
-    with opened(context, jobs=jobs) as app:
+    with opened(context) as app:
         app.check_request(jobs, request)
         for name in jobs:
             with progress_for(quiet=as_json) as progress:

@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
+from syncd.catalog.load import Catalog
 from syncd.engine.options import Guard, Options
 from syncd.engine.run import Ports, Run
-from syncd.jobs.protocol import JobContext
+from syncd.jobs.protocol import JobContext, Request
 from syncd.jobs.resources_options import ResourcesOptions
 from syncd.model import RunReport
 
@@ -21,18 +22,20 @@ class ResourcesJob:
     def run(self, context: JobContext) -> RunReport:
         """Sync every partition of the job once."""
         ports = Ports(context.source, context.store, context.clock, context.progress, context.catalog)
-        options = engine_options(context)
+        keys: ResourcesOptions = context.options
+        key = context.pseudonym_key() if keys.hash else b""
+        options = engine_options(keys, context.company, context.catalog, context.request, key)
         return Run(ports, options, context.record, context.resource_names).execute(context.lease)
 
 
-def engine_options(context: JobContext) -> Options:
+def engine_options(
+    keys: ResourcesOptions, company: int, catalog: Catalog, request: Request, pseudonym_key: bytes
+) -> Options:
     """The job's keys and what is asked of this run, as the engine takes them."""
-    keys: ResourcesOptions = context.options
-    request = context.request
     return Options(
-        company=context.company,
+        company=company,
         projects=keys.projects,
-        resources=tuple(context.catalog.select(keys.resources)),
+        resources=tuple(catalog.select(keys.resources)),
         full_refresh=keys.full_refresh.every,
         remove=keys.deletes == "remove",
         lookback=keys.lookback,
@@ -42,7 +45,7 @@ def engine_options(context: JobContext) -> Options:
         guard=Guard(keys.delete_guard.share, keys.delete_guard.rows),
         exclude={name: tuple(fields) for name, fields in keys.exclude.items()},
         pseudonyms={name: tuple(fields) for name, fields in keys.hash.items()},
-        pseudonym_key=context.pseudonym_key() if keys.hash else b"",
+        pseudonym_key=pseudonym_key,
         details=keys.details,
         workers=keys.workers,
         interactive=request.interactive,

@@ -7,7 +7,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,8 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that sees one consistent state."""
+        with self._translated():
+            self._prepare()
         with self._translated(), self.engine.connect() as connection:
             yield connection
 
@@ -92,6 +94,26 @@ class Database:
                 writer = connection.execution_options(**{_WRITE: True})
                 with writer.begin():
                     yield writer
+
+    def backup(self, path: Path) -> None:
+        """Copy a SQLite database, consistent, while others read and write (SQLite's online backup).
+
+        Raises:
+            ConfigError: It is PostgreSQL, which has its own tools; or the path exists.
+            StoreError: It cannot be read or written.
+        """
+        if not self.is_sqlite:
+            raise ConfigError("PostgreSQL has its own tool for copies.", f"Run: pg_dump -Fc -f {path} DATABASE")
+        if path.exists():
+            raise ConfigError(f"{path} exists.", "Choose another name; a backup overwrites nothing.")
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _PRIVATE))
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error.strerror}.", "Choose another place.") from None
+        with self._translated(), self.engine.connect() as connection, closing(sqlite3.connect(path)) as copy:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            driver.backup(copy, pages=4096)
 
     def close(self) -> None:
         """Close all connections."""
