@@ -98,7 +98,14 @@ def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: 
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, header_style="bold")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        pad_edge=False,
+    )
     for index, name in enumerate(columns):
         table.add_column(name, justify="right" if index in numeric else "left", overflow="fold")
     for row in rows:
