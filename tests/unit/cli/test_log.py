@@ -5,13 +5,14 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator, MutableMapping
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
 import pytest
 import structlog
 
 from syncd import log
+from syncd.cli.errors import ended
 
 SECRET = "swordfish"
 
@@ -141,3 +142,17 @@ def test_warnings_of_python_are_log_lines() -> None:
         warnings.warn("old thing", UserWarning, stacklevel=1)
     assert "level=warning" in err.getvalue()
     assert "old thing" in err.getvalue()
+
+
+def test_a_verbose_command_that_fails_logs_the_traceback_without_its_secrets() -> None:
+    def command() -> None:
+        raise KeyError(SECRET)
+
+    with redirect_stderr(io.StringIO()) as err, redirect_stdout(io.StringIO()) as out:
+        log.configure("debug", "logfmt", redact=redact)
+        code = ended(command, verbose=True)
+    assert (code, out.getvalue()) == (1, "")
+    assert "level=debug" in err.getvalue()
+    assert "Traceback" in err.getvalue()
+    assert "error: syncd failed in a way it does not know: KeyError" in err.getvalue()
+    assert SECRET not in err.getvalue()
