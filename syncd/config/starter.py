@@ -11,5 +11,5 @@ STARTER = (Path("syncd.yaml"), Path("jobs") / "field.yaml")
 def examples_folder() -> Path:
     """Where the examples stand: inside the installed package, or at the top of a checkout."""
     package = Path(__file__).resolve().parent
-    shipped = package / "starter"
+    shipped = package / "examples"
     return shipped if shipped.is_dir() else package.parents[1] / "config"
