@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import hmac
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
@@ -24,9 +25,12 @@ from syncd.api.source import Api
 from syncd.auth import grants as oauth
 from syncd.auth.bearer import Bearer
 from syncd.auth.grants import Grants
-from syncd.auth.manager import TokenManager
+from syncd.auth.manager import Supply, TokenManager
+from syncd.auth.ports import StoredToken
 from syncd.auth.secret import Redactor, Secret
 from syncd.auth.service import ServiceSupply
+from syncd.auth.users import UserSupply
+from syncd.auth.vault import Vault, make_key, read_keys
 from syncd.catalog.load import Catalog
 from syncd.config.load import Configuration, check_resources, load_configuration
 from syncd.config.settings import Job
@@ -47,6 +51,7 @@ from syncd.storage.quota import SqlQuota, SqlRequests
 from syncd.storage.reports import Reports, RequestHour, RunRow
 from syncd.storage.state import JobState, TokenFailures
 from syncd.storage.store import SqlStore
+from syncd.storage.tokens import SqlTokens
 
 _log = structlog.get_logger(__name__)
 
@@ -144,6 +149,9 @@ class App:
         secret = Secret(procore.client_secret.get_secret_value())
         app = oauth.App(procore.login_url, procore.client_id, secret, procore.redirect_uri)
         self.grants = Grants(self.http, app, kit.redactor)
+        self.tokens = SqlTokens(
+            self.database, procore.login_url, procore.client_id, procore.redirect_uri, StoredToken
+        )
         self.failures = TokenFailures(self.database, kit.clock.now)
         self.client_digest = hashlib.sha256(f"{procore.login_url} {procore.client_id}".encode()).hexdigest()
         quota = SqlQuota(self.database, self.client_digest, quota_of, kit.clock.now)
@@ -187,9 +195,29 @@ class App:
         """The token manager of a principal, shared by all its jobs."""
         with self._lock:
             if principal not in self._managers:
-                supply = ServiceSupply(self.grants)
+                supply = self._supply(principal)
                 self._managers[principal] = TokenManager(str(principal), supply, self.clock, self.failures)
             return self._managers[principal]
+
+    def _supply(self, principal: Principal) -> Supply:
+        if principal.user is None:
+            return ServiceSupply(self.grants)
+        return UserSupply(principal.user, self.grants, self.tokens, self.vault, self.store, self.clock)
+
+    def vault(self) -> Vault:
+        """What opens users' tokens.
+
+        Raises:
+            VaultError: Its key is not there, unusable, or can be read by others.
+        """
+        keys, place = self._vault_keys()
+        return Vault(keys, place, self.kit.redactor)
+
+    def _vault_keys(self) -> tuple[Sequence[Secret], str]:
+        vault = self.configuration.settings.vault
+        if vault.key is not None:
+            return [Secret(word) for word in vault.key.get_secret_value().split()], "vault.key"
+        return read_keys(vault.key_file), str(vault.key_file)
 
     def managers(self) -> Mapping[Principal, TokenManager]:
         """Those made so far."""
@@ -349,8 +377,18 @@ class App:
             }
 
     def pseudonym_key(self) -> bytes:
-        """The key of pseudonyms: it never stands in the database."""
-        raise NotImplementedError
+        """The key of pseudonyms: derived from the vault's oldest key, so that it outlives rotations; never in the database.
+
+        The vault's key file is made where it does not exist.
+
+        Raises:
+            VaultError: The key cannot be made or read.
+        """
+        vault = self.configuration.settings.vault
+        if vault.key is None:
+            make_key(vault.key_file)
+        keys, _ = self._vault_keys()
+        return hmac.digest(keys[-1].reveal().encode(), b"syncd pseudonyms", "sha256")
 
 
 def _schedule_words(job: Job) -> str:

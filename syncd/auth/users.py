@@ -7,6 +7,7 @@ the next one knows that an exchange may have happened.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -33,12 +34,12 @@ class UserSupply:
         label: As given at `auth login`.
         grants: Asks for tokens.
         store: Where the pairs are.
-        vault: Opens them.
+        vault: Gives what opens them.
         locks: Excludes the other processes.
         clock: Time.
     """
 
-    def __init__(self, label: str, grants: Grants, store: TokenStore, vault: Vault, locks: Locks, clock: Clock) -> None:
+    def __init__(self, label: str, grants: Grants, store: TokenStore, vault: Callable[[], Vault], locks: Locks, clock: Clock) -> None:
         self._label = label
         self._grants = grants
         self._store = store
@@ -82,11 +83,11 @@ class UserSupply:
         left = stored.expires_at - self._clock.now()
         if left <= _USABLE:
             return None
-        access, refresh = self._vault.open(stored.sealed)
+        access, refresh = self._vault().open(stored.sealed)
         return None if access == refused else Grant(access, refresh, left.total_seconds())
 
     def _exchanged(self, stored: StoredToken) -> Grant:
-        _, refresh = self._vault.open(stored.sealed)
+        _, refresh = self._vault().open(stored.sealed)
         if refresh is None:
             self._store.close(self._label, "it came without a refresh token")
             raise self._consent(f"The authorization of {self._label} cannot be renewed.")
@@ -105,7 +106,7 @@ class UserSupply:
                 self._store.relent(self._label, stored.generation)
             raise
         expires_at = self._clock.now() + timedelta(seconds=grant.life)
-        sealed = self._vault.seal(grant.access, grant.refresh or refresh)
+        sealed = self._vault().seal(grant.access, grant.refresh or refresh)
         self._store.replace(self._label, stored.generation, sealed, expires_at, self._clock.now())
         _log.info("a user's authorization was renewed", user=self._label)
         return grant
