@@ -149,9 +149,7 @@ class App:
         secret = Secret(procore.client_secret.get_secret_value())
         app = oauth.App(procore.login_url, procore.client_id, secret, procore.redirect_uri)
         self.grants = Grants(self.http, app, kit.redactor)
-        self.tokens = SqlTokens(
-            self.database, procore.login_url, procore.client_id, procore.redirect_uri, StoredToken
-        )
+        self.tokens = SqlTokens(self.database, procore.login_url, procore.client_id, procore.redirect_uri, StoredToken)
         self.failures = TokenFailures(self.database, kit.clock.now)
         self.client_digest = hashlib.sha256(f"{procore.login_url} {procore.client_id}".encode()).hexdigest()
         quota = SqlQuota(self.database, self.client_digest, quota_of, kit.clock.now)

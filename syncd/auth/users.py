@@ -39,7 +39,9 @@ class UserSupply:
         clock: Time.
     """
 
-    def __init__(self, label: str, grants: Grants, store: TokenStore, vault: Callable[[], Vault], locks: Locks, clock: Clock) -> None:
+    def __init__(
+        self, label: str, grants: Grants, store: TokenStore, vault: Callable[[], Vault], locks: Locks, clock: Clock
+    ) -> None:
         self._label = label
         self._grants = grants
         self._store = store
