@@ -16,8 +16,9 @@ from syncd.model import ListRequest, Mode, Partition, Priority, Window
 
 Kind = Literal["all", "changes", "recent", "days", "deleted"]
 
-_LONGEST_WINDOW = 366
-"""Days asked for at once: most projects' logs of a year are one page, and requests are what syncd runs on."""
+_LONGEST_WINDOW = 368
+"""Days asked for at once: a year, today and tomorrow. Most projects' logs of a year are one page, and requests are
+what syncd runs on."""
 _MONTH = 31
 """Days asked for at once after the server has found a longer range too much."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
