@@ -36,6 +36,7 @@ COMMANDS = {
     "check": Command("syncd.cli.check:check", "Check configuration, credentials, database and permissions."),
     "sync": Command("syncd.cli.sync:sync", "Run jobs now, once."),
     "status": Command("syncd.cli.status:status", "Show jobs, freshness, tokens and quota."),
+    "resources": Command("syncd.cli.resources:app", "List what can be synced, and show one with its columns."),
     "db": Command("syncd.cli.db:app", "Look after syncd's own tables."),
     "sandbox": Command("syncd.cli.sandbox:sandbox", "Serve a look-alike of Procore on this machine."),
 }
