@@ -44,7 +44,7 @@ from syncd.jobs.registry import Registry
 from syncd.jobs.resources import engine_options
 from syncd.jobs.resources_options import ResourcesOptions
 from syncd.model import Counts, Partition, Principal, RunRecord, RunReport
-from syncd.overview import JobView, Overview, QuotaView, TokenView
+from syncd.overview import HISTORY, History, JobView, Overview, QuotaView, TokenView, Totals
 from syncd.storage import migrate
 from syncd.storage.database import Database
 from syncd.storage.quota import SqlQuota, SqlRequests
@@ -324,7 +324,7 @@ class App:
         """What an operator sees at a glance."""
         now = self.clock.now()
         reports = Reports(self.database)
-        last = reports.last_runs()
+        last = reports.last_runs(self.configuration.jobs)
         jobs = [
             JobView(
                 name=job.name,
@@ -338,10 +338,13 @@ class App:
         ]
         failing = {one.principal: one for one in self.failures.all()}
         principals = dict.fromkeys(str(Principal(job.as_user)) for job in self.configuration.jobs.values())
+        held = {str(principal): manager.ends_in for principal, manager in self.managers().items()}
         tokens = [
-            TokenView(name, "failing", f"{failing[name].error} since {failing[name].since:%Y-%m-%d %H:%M} UTC")
+            TokenView(
+                name, "failing", f"{failing[name].error} since {failing[name].since:%Y-%m-%d %H:%M} UTC", held.get(name)
+            )
             if name in failing
-            else TokenView(name, "ok", "")
+            else TokenView(name, "ok", "", held.get(name))
             for name in principals
         ]
         quota = [
@@ -357,8 +360,40 @@ class App:
             quota_share=self.configuration.settings.procore.quota_share,
             refusals=reports.refusals(),
             rejects=reports.rejects(),
-            observations=_observations(reports.requests_since(self.client_digest, now - timedelta(days=14))),
+            observations=_observations(reports.requests_since(self.client_digest, now - HISTORY)),
+            stale_after=self.stale_after(),
         )
+
+    def history(self) -> History:
+        """What happened in the last days."""
+        jobs, reports = self.configuration.jobs, Reports(self.database)
+        since = (self.clock.now() - HISTORY + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        return History(
+            since=since,
+            days=reports.run_days(jobs, since),
+            errors=reports.recent_errors(jobs, since, limit=12),
+            requests=reports.requests_since(self.client_digest, since),
+        )
+
+    def totals(self, since: datetime) -> Totals:
+        """Sums of what the ledgers hold of the time since then."""
+        reports = Reports(self.database)
+        runs, rows = reports.run_totals(self.configuration.jobs, since)
+        requests: dict[tuple[str, ...], float] = {}
+        for one in reports.requests_since(self.client_digest, since):
+            requests[str(one.status),] = requests.get((str(one.status),), 0.0) + one.count
+        return Totals(runs, rows, requests)
+
+    def stale_after(self) -> dict[tuple[str, str], timedelta]:
+        """By resource and principal, the least age at which a job calls a table stale."""
+        limits: dict[tuple[str, str], timedelta] = {}
+        for job in self.configuration.jobs.values():
+            if job.freshness is None or not isinstance(job.options, ResourcesOptions):
+                continue
+            for resource in self.catalog.select(job.options.resources):
+                key = (resource, str(Principal(job.as_user)))
+                limits[key] = min(job.freshness, limits.get(key, job.freshness))
+        return limits
 
     def next_run(self, job: Job, last: RunRow | None, now: datetime) -> datetime | None:
         """When a job is due, or None where it runs only when asked."""

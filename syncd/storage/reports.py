@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import func, select
 
@@ -28,6 +28,23 @@ class RunRow:
     rows_written: int
     error: str | None
     remedy: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunDay:
+    """A job's runs of one day.
+
+    Attributes:
+        job: Its name.
+        day: In UTC.
+        status: How they ended, or `running`.
+        count: How many.
+    """
+
+    job: str
+    day: date
+    status: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +105,59 @@ class Reports:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def last_runs(self) -> dict[str, RunRow]:
+    def last_runs(self, jobs: Collection[str]) -> dict[str, RunRow]:
         """Each job's latest run that was not skipped."""
         r = own.runs
-        latest = (
-            select(r.c.job, func.max(r.c.started_at).label("started_at"))
-            .where(r.c.status != "skipped")
-            .group_by(r.c.job)
-            .subquery()
-        )
-        query = select(r).join(latest, (r.c.job == latest.c.job) & (r.c.started_at == latest.c.started_at))
-        return {row.job: row for row in self._runs(query.where(r.c.status != "skipped"))}
+        found: dict[str, RunRow] = {}
+        for job in jobs:  # one look into the index each; a single query would read the whole ledger
+            query = select(r).where(r.c.job == job, r.c.status != "skipped").order_by(r.c.started_at.desc()).limit(1)
+            found |= {job: run for run in self._runs(query)}
+        return found
 
     def runs_since(self, since: datetime) -> list[RunRow]:
         """All runs that began since, oldest first."""
         return self._runs(select(own.runs).where(own.runs.c.started_at >= since).order_by(own.runs.c.started_at))
 
-    def recent_errors(self, limit: int = 20) -> list[RunRow]:
-        """The latest runs that did not work as they should."""
+    def recent_errors(self, jobs: Collection[str], since: datetime, limit: int = 20) -> list[RunRow]:
+        """The latest runs since that did not work as they should, the newest first."""
         r = own.runs
-        query = select(r).where(r.c.status.in_(("failed", "partial"))).order_by(r.c.started_at.desc()).limit(limit)
-        return self._runs(query)
+        query = select(r).where(r.c.job.in_(jobs), r.c.started_at >= since, r.c.status.in_(("failed", "partial")))
+        return self._runs(query.order_by(r.c.started_at.desc()).limit(limit))
+
+    def run_days(self, jobs: Collection[str], since: datetime) -> list[RunDay]:
+        """Runs that began since, counted by job, day and status."""
+        r = own.runs
+        sqlite_day = func.substr(r.c.started_at, 1, 10)
+        day = sqlite_day if self._database.is_sqlite else func.date(func.timezone("UTC", r.c.started_at))
+        query = (
+            select(r.c.job, day, r.c.status, func.count())
+            .where(r.c.job.in_(jobs), r.c.started_at >= since)
+            .group_by(r.c.job, day, r.c.status)
+            .order_by(r.c.job, day, r.c.status)
+        )
+        with self._database.read() as connection:
+            return [
+                RunDay(row[0], date.fromisoformat(str(row[1])), row[2], int(row[3]))
+                for row in connection.execute(query)
+            ]
+
+    def run_totals(self, jobs: Collection[str], since: datetime) -> tuple[Mapping[tuple[str, ...], float], ...]:
+        """Of runs that began since and have ended: how many by job and status, and records by job and outcome."""
+        r = own.runs
+        outcomes = ("read", "inserted", "updated", "unchanged", "deleted", "rejected")
+        query = (
+            select(r.c.job, r.c.status, func.count(), *(func.sum(r.c[f"rows_{outcome}"]) for outcome in outcomes))
+            .where(r.c.job.in_(jobs), r.c.started_at >= since, r.c.status != "running")
+            .group_by(r.c.job, r.c.status)
+        )
+        runs: dict[tuple[str, ...], float] = {}
+        rows: dict[tuple[str, ...], float] = {}
+        with self._database.read() as connection:
+            for job, status, count, *sums in connection.execute(query):
+                runs[job, status] = float(count)
+                for outcome, total in zip(outcomes, sums, strict=True):
+                    rows[job, outcome] = rows.get((job, outcome), 0.0) + float(total or 0)
+        return runs, rows
 
     def _runs(self, query: object) -> list[RunRow]:
         with self._database.read() as connection:
