@@ -30,10 +30,15 @@ class Bearer(httpx.Auth):
         request.headers["Authorization"] = f"Bearer {token.reveal()}"
         response = yield request
         if response.status_code != httpx.codes.UNAUTHORIZED:
+            self._manager.accepted(token)
             return
-        token = self._manager.refused(token)
-        request.headers["Authorization"] = f"Bearer {token.reveal()}"
-        yield request
+        another = self._manager.refused(token)
+        if another is None:
+            return
+        request.headers["Authorization"] = f"Bearer {another.reveal()}"
+        response = yield request
+        if response.status_code != httpx.codes.UNAUTHORIZED:
+            self._manager.accepted(another)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

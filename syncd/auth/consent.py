@@ -6,6 +6,8 @@ import hmac
 import html
 import secrets
 import threading
+from collections.abc import Callable
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -18,6 +20,11 @@ _LIFE = 600.0
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>syncd</title><body style="font:16px/1.5 system-ui,sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem">
 <h1 style="font-size:1.25rem">{title}</h1><p>{text}</p></body></html>"""
+_CLOSE = "You may close this window and go back to the terminal."
+
+
+class WrongState(ConsentNeeded):
+    """The answer belongs to another attempt, or to nobody's."""
 
 
 class Consent:
@@ -27,10 +34,12 @@ class Consent:
         app: The app.
         clock: The attempt lives 10 minutes.
         redactor: Told of the state and the code.
+        again: What to do when it fails.
     """
 
-    def __init__(self, app: App, clock: Clock, redactor: Redactor) -> None:
+    def __init__(self, app: App, clock: Clock, redactor: Redactor, again: str = "Start again.") -> None:
         self._app = app
+        self._again = again
         self._clock = clock
         self._redactor = redactor
         self._state = secrets.token_urlsafe(32)
@@ -56,23 +65,23 @@ class Consent:
         """
         pasted = pasted.strip()
         if not pasted:
-            raise ConsentNeeded("Nothing was pasted.", "Start again, and paste the code or the address.")
-        if "://" not in pasted and not pasted.startswith("?"):
+            raise ConsentNeeded("Nothing was pasted.", self._again)
+        if not any(mark in pasted for mark in ("://", "?", "&", "=")):
             self._check_time()
             return self._learned(pasted)
-        return self._from_query(urlsplit(pasted).query)
+        return self._from_query(pasted.partition("#")[0].rpartition("?")[2])
 
     def _from_query(self, query: str) -> Secret:
         given = {name: values[0] for name, values in parse_qs(query).items()}
         if not hmac.compare_digest(given.get("state", "").encode(), self._state.encode()):
-            raise ConsentNeeded("The answer does not belong to this attempt (wrong state).", "Start again.")
+            raise WrongState("The answer does not belong to this attempt (wrong state).", self._again)
         self._check_time()
         if "error" in given:
             denied = given["error"] == "access_denied"
-            what = "The user denied access." if denied else f"Procore answered: {given['error'][:80]}."
-            raise ConsentNeeded(what, "Start again when the user is willing.")
+            what = "The user denied access." if denied else f"Procore did not give access: {_plain(given['error'])}."
+            raise ConsentNeeded(what, self._again)
         if not given.get("code"):
-            raise ConsentNeeded("The answer holds no code.", "Start again.")
+            raise ConsentNeeded("The answer holds no code.", self._again)
         return self._learned(given["code"])
 
     def _learned(self, code: str) -> Secret:
@@ -82,75 +91,122 @@ class Consent:
 
     def _check_time(self) -> None:
         if self._clock.monotonic() - self._began > _LIFE:
-            raise ConsentNeeded("The answer came after more than 10 minutes; the code is dead.", "Start again.")
+            raise ConsentNeeded("The answer came after more than 10 minutes; the code is dead.", self._again)
 
-    def receive(self, opened: threading.Event | None = None) -> Secret:
+    def receive(self, complete: Callable[[Secret], str], opened: Callable[[], None]) -> str:
         """Wait for the browser at the redirect URI on this machine.
 
         Args:
-            opened: Set once the browser can come.
+            complete: Exchanges the code at once; what it returns, or the error that it raises, is shown in the browser.
+            opened: Called once the browser can come.
+
+        Returns:
+            What `complete` returned.
 
         Raises:
             ConsentNeeded: Denied, too late, or not from this attempt.
-            SyncdError: The redirect URI is not on this machine, or its port is taken.
+            SyncdError: What `complete` raised; or the redirect URI is not on this machine, or its port is taken.
+            Stopped: Asked to stop.
         """
         uri = urlsplit(self._app.redirect_uri)
-        if uri.hostname not in ("localhost", "127.0.0.1") or uri.port is None:
+        if uri.scheme != "http" or uri.hostname not in ("localhost", "127.0.0.1") or uri.port is None:
             raise SyncdError(
                 f"The browser cannot come back to {self._app.redirect_uri}: a port on localhost is needed.",
                 "Register http://localhost:PORT/callback for the app and set procore.redirect_uri, or use --no-browser.",
             )
-        answers: list[Secret | ConsentNeeded] = []
+        desk = _Desk(uri.path or "/", self._from_query, complete)
         try:
-            server = ThreadingHTTPServer(("127.0.0.1", uri.port), self._handler(uri.path or "/", answers))
+            server = ThreadingHTTPServer(("127.0.0.1", uri.port), desk.handler())
         except OSError as error:
             raise SyncdError(
                 f"Port {uri.port} cannot be used: {error.strerror}.", "Stop what listens there, or use --no-browser."
             ) from None
-        server.timeout = 0.2
-        with server:
-            if opened is not None:
-                opened.set()
-            while not answers:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            opened()
+            while not desk.answered.wait(0.1):
                 self._check_time()
                 self._clock.sleep(0)
-                server.handle_request()
-        answer = answers[0]
-        if isinstance(answer, ConsentNeeded):
-            raise answer
-        return answer
+        finally:
+            server.shutdown()
+            server.server_close()
+        return desk.result()
 
-    def _handler(self, path: str, answers: list[Secret | ConsentNeeded]) -> type[BaseHTTPRequestHandler]:
-        consent = self
+
+class _Desk:
+    """Takes what the browser brings, once, and says in the browser what came of it.
+
+    Args:
+        path: The only one that is answered.
+        read: The code out of a query.
+        complete: As in `Consent.receive`.
+    """
+
+    def __init__(self, path: str, read: Callable[[str], Secret], complete: Callable[[Secret], str]) -> None:
+        self._path = path
+        self._read = read
+        self._complete = complete
+        self._lock = threading.Lock()
+        self._words: str | None = None
+        self._error: SyncdError | None = None
+        self.answered = threading.Event()
+
+    def result(self) -> str:
+        """What came of it. Raises what `complete` raised."""
+        if self._error is not None:
+            raise self._error
+        assert self._words is not None
+        return self._words
+
+    def page(self, target: str) -> tuple[int, str]:
+        """Status and page for a request; a second one for the same answer gets the same page."""
+        parts = urlsplit(target)
+        if (parts.path or "/") != self._path:
+            return 404, _page("Not here", "This address is not part of the sign-in.")
+        with self._lock:
+            if self._words is None and self._error is None:
+                try:
+                    self._words = self._complete(self._read(parts.query))
+                except WrongState as error:
+                    # Anybody can knock at a local port: only the right state ends the wait.
+                    return 400, _page("That did not work", error.message)
+                except SyncdError as error:
+                    self._error = error
+            if self._error is not None:
+                return 200, _page("syncd was not authorized", f"{self._error.message} {_CLOSE}")
+            return 200, _page("syncd is authorized", f"{self._words} {_CLOSE}")
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """A handler of requests for the server."""
+        desk = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                parts = urlsplit(self.path)
-                if (parts.path or "/") != path:
-                    self._show(404, "Not here", "This address is not part of the sign-in.")
-                    return
-                try:
-                    answers.append(consent._from_query(parts.query))
-                except ConsentNeeded as error:
-                    if "wrong state" in error.message:
-                        # Anybody can knock at a local port: only the right state ends the wait.
-                        self._show(400, "That did not work", error.message)
-                        return
-                    answers.append(error)
-                    self._show(200, "syncd was not authorized", f"{error.message} You may close this window.")
-                    return
-                self._show(200, "syncd is authorized", "You may close this window and go back to the terminal.")
+            timeout = 10
 
-            def _show(self, status: int, title: str, text: str) -> None:
-                body = _PAGE.format(title=html.escape(title), text=html.escape(text)).encode()
+            def do_GET(self) -> None:
+                status, page = desk.page(self.path)
+                body = page.encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "text/html; charset=utf-8")
                 self.send_header("Content-Length", str(len(body)))
                 self.send_header("Referrer-Policy", "no-referrer")
+                self.send_header("Cache-Control", "no-store")
                 self.end_headers()
                 self.wfile.write(body)
+                self.wfile.flush()
+                if status == HTTPStatus.OK:
+                    desk.answered.set()
 
             def log_message(self, *_: object) -> None:
                 """The address holds the code: it is not logged."""
 
         return Handler
+
+
+def _page(title: str, text: str) -> str:
+    return _PAGE.format(title=html.escape(title), text=html.escape(text))
+
+
+def _plain(text: str) -> str:
+    return "".join(character for character in text if character.isprintable())[:80]

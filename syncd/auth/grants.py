@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +18,14 @@ from syncd.errors import ConsentNeeded, CredentialsRefused, SyncdError
 _DEFAULT_LIFE = 5400.0
 _SHORTEST_LIFE, _LONGEST_LIFE = 1.0, 86_400.0
 _LARGEST_ANSWER = 65_536
+_CHECK_APP = "Check procore.environment, client_id and client_secret."
+_TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 _FINAL = frozenset(
     {"invalid_client", "unauthorized_client", "invalid_scope", "unsupported_grant_type", "invalid_request"}
 )
+_REFUSALS = frozenset({httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN})
+_NO_ENDPOINT = frozenset({httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED, httpx.codes.GONE})
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +101,21 @@ class Grants:
             CredentialsRefused: Procore does not accept the app's credentials.
             TokenEndpointUnavailable: Not now.
         """
-        return self._token({"grant_type": "client_credentials"})
+        try:
+            return self._token({"grant_type": "client_credentials"})
+        except ConsentNeeded as error:
+            raise CredentialsRefused(error.message, _CHECK_APP) from None
 
     def exchange(self, code: Secret) -> Grant:
         """The first pair of a user who has consented. Raises as `service`, and ConsentNeeded for a code that is dead."""
         self._redactor.learn(code)
-        return self._token(
-            {"grant_type": "authorization_code", "code": code.reveal(), "redirect_uri": self._app.redirect_uri}
-        )
+        form = {"grant_type": "authorization_code", "code": code.reveal(), "redirect_uri": self._app.redirect_uri}
+        try:
+            return self._token(form)
+        except ConsentNeeded:
+            raise ConsentNeeded(
+                "Procore does not accept the code: it was used before, is older than 10 minutes, or is not for this app."
+            ) from None
 
     def refresh(self, token: Secret) -> Grant:
         """The next pair; the refresh token is dead from now on, also when the answer is lost. Raises as `exchange`."""
@@ -128,14 +141,20 @@ class Grants:
         )
         if status == httpx.codes.OK:
             return self._grant(data)
-        error = str(data.get("error") or "")[:80]
-        words = re.sub(r"[\x00-\x1f\x7f]+", " ", str(data.get("error_description") or error))[:200].rstrip(".")
+        error = str(data.get("error") or "")
+        error = self._shown(error, 80)
+        words = self._shown(str(data.get("error_description") or error), 200).rstrip(".")
         if error == "invalid_grant":
             raise ConsentNeeded(f"Procore says that the authorization is no longer valid: {words}.")
-        if error in _FINAL or status in (httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        if error in _FINAL or status in _REFUSALS:
             raise CredentialsRefused(
                 f"Procore does not accept the app's credentials ({error or status}: {words or 'no reason given'}).",
-                "Check procore.environment, client_id and client_secret.",
+                _CHECK_APP,
+            )
+        if status in _NO_ENDPOINT or 300 <= status < 400:  # noqa: PLR2004 - redirects
+            raise CredentialsRefused(
+                f"{self._app.login_url} answered {status}: that is not where tokens come from.",
+                "Check procore.environment or procore.login_url.",
             )
         after = headers.get("retry-after", "")
         raise TokenEndpointUnavailable(
@@ -144,35 +163,53 @@ class Grants:
             sent=False,
         )
 
+    def _shown(self, text: str, length: int) -> str:
+        """Words of the token endpoint, safe to show: on one line, and none of the secrets that it was sent."""
+        return self._redactor.text(re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text))[:length]
+
     def _grant(self, data: Mapping[str, Any]) -> Grant:
         access, refresh = data.get("access_token"), data.get("refresh_token")
         if not isinstance(access, str) or not access or not access.isascii():
             raise TokenEndpointUnavailable("The token endpoint gave an answer without a token.")
-        life = data.get("expires_in")
-        believable = isinstance(life, int | float) and not isinstance(life, bool) and life > 0
-        seconds = min(max(float(life), _SHORTEST_LIFE), _LONGEST_LIFE) if believable and life else _DEFAULT_LIFE
         pair = Secret(access), Secret(refresh) if isinstance(refresh, str) and refresh else None
         self._redactor.learn(*pair)
-        return Grant(*pair, seconds)
+        return Grant(*pair, _life(data.get("expires_in")))
 
     def _post(self, path: str, form: Mapping[str, str]) -> tuple[int, httpx.Headers, Mapping[str, Any]]:
         url = self._app.login_url + path
         headers = {"Accept": "application/json", "User-Agent": f"syncd/{__version__}"}
         try:
-            with self._http.stream("POST", url, data=dict(form), headers=headers, follow_redirects=False) as response:
+            with self._http.stream(
+                "POST", url, data=dict(form), headers=headers, follow_redirects=False, timeout=_TIMEOUT
+            ) as response:
                 body = b""
                 for chunk in response.iter_bytes():
                     body += chunk
                     if len(body) > _LARGEST_ANSWER:
                         raise TokenEndpointUnavailable("The token endpoint gave an answer that is far too long.")
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        except _UNSENT as error:
             raise TokenEndpointUnavailable(f"{self._app.login_url} cannot be reached.", sent=False) from error
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise TokenEndpointUnavailable(f"{self._app.login_url} did not answer.") from error
-        try:
-            data = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            data = {}
-        if response.is_redirect:
-            raise TokenEndpointUnavailable(f"{self._app.login_url} answered a redirect, which syncd does not follow.")
+        data = _parsed(body)
         return response.status_code, response.headers, data if isinstance(data, dict) else {}
+
+
+def _parsed(body: bytes) -> Any:
+    """JSON, of which as much is taken as can be: a token may be in it that exists nowhere else."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(body.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            return {}
+
+
+def _life(told: Any) -> float:
+    """Seconds that a token lives, out of whatever was said of it: nonsense becomes the default, extremes are cut."""
+    try:
+        seconds = 0.0 if isinstance(told, bool) else float(told)
+    except (TypeError, ValueError, OverflowError):
+        return _DEFAULT_LIFE
+    return min(max(seconds, _SHORTEST_LIFE), _LONGEST_LIFE) if seconds > 0 else _DEFAULT_LIFE

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import structlog
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from syncd.auth.grants import Grant, TokenEndpointUnavailable
 from syncd.auth.ports import Clock, Failures
@@ -17,13 +19,19 @@ from syncd.errors import ConsentNeeded, CredentialsRefused, Stopped, SyncdError
 
 _log = structlog.get_logger(__name__)
 
-_RENEW_AT = 0.75
+_RENEW_AT = 0.8
 """Share of a token's life after which a new one is asked for, in the background."""
 _JITTER = 0.05
-_PATIENCE = 600.0
+_PATIENCE = 120.0
 _LONGEST_PAUSE = 30.0
+_LONGEST_WISH = 300.0
+"""Seconds of a Retry-After that are obeyed at most."""
 _FIRST_REFUSAL, _LAST_REFUSAL = 60.0, 3600.0
 """Seconds for which credentials that were refused are not tried again; they double."""
+_CONSENT_AGAIN = 5.0
+"""Seconds after which a user's stored tokens are looked at again: somebody may have signed in."""
+_UNPROVED = 60.0
+"""Seconds for which a token that replaced a refused one, and was refused as well, is not replaced again."""
 _REQUEST = 30.0
 """Seconds that a token should outlive the request it is for, where its life allows."""
 
@@ -40,22 +48,36 @@ class Supply(Protocol):
         Raises:
             TokenEndpointUnavailable: Not now.
             CredentialsRefused, ConsentNeeded: Not without a person.
+            StoreError, VaultError: What is stored cannot be read or written.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A token in hand, in monotonic time.
+    """A token in hand.
 
     Attributes:
         access: The token.
-        renew_at: From when on a new one is asked for.
-        ends_at: When it ends.
+        monotonic: When it was asked for, in monotonic seconds.
+        wall: When it was asked for, by the wall clock.
+        renew_after: Age in seconds from which on a new one is asked for.
+        life: Age in seconds at which it ends.
     """
 
     access: Secret
-    renew_at: float
-    ends_at: float
+    monotonic: float
+    wall: datetime
+    renew_after: float
+    life: float
+
+    @property
+    def last_use(self) -> float:
+        """Age at which it is no longer handed out: a request takes time; less for tokens that live shortly."""
+        return self.life - min(_REQUEST, (self.life - self.renew_after) / 2)
+
+    def age(self, clock: Clock) -> float:
+        """Seconds since it was asked for, by the clock that says more: the monotonic one stands still in a suspended machine."""
+        return max(clock.monotonic() - self.monotonic, (clock.now() - self.wall).total_seconds())
 
 
 class TokenManager:
@@ -82,39 +104,55 @@ class TokenManager:
         self._refusal: SyncdError | None = None
         self._refused_until = 0.0
         self._refusals = 0
+        self._failed = 0
+        self._failure: SyncdError | None = None
+        self._quiet_until = 0.0
+        self._unproved: Secret | None = None
+        self._unproved_until = 0.0
         self.requests = 0
 
-    def token(self) -> Secret:
+    def token(self, patience: float = _PATIENCE) -> Secret:
         """A token that outlives the request.
 
-        A token that ends soon but has not ended is still handed out while somebody else renews it: nobody waits then.
+        A token that ends soon but has not ended is still handed out while another is fetched, or cannot be: nobody waits then.
+
+        Args:
+            patience: Seconds for which a token endpoint in trouble is asked again.
 
         Raises:
             CredentialsRefused, ConsentNeeded: Not without a person.
             TokenEndpointUnavailable: The token endpoint stayed away too long.
+            StoreError, VaultError: A user's stored tokens cannot be read or written.
             Stopped: Asked to stop while waiting.
         """
         held = self._held
-        now = self._clock.monotonic()
-        if held is not None and now < held.renew_at:
-            return held.access
-        if held is not None and now < held.ends_at - self._margin(held):
-            if self._renewing.acquire(blocking=False):
-                try:
-                    self._renew(held, patience=0.0)
-                except TokenEndpointUnavailable as error:
-                    _log.info("the token could not be renewed yet", principal=self._principal, why=str(error))
-                finally:
-                    self._renewing.release()
-            return (self._held or held).access
-        return self._replaced(held)
+        if held is None:
+            return self._replaced(None, patience)
+        age = held.age(self._clock)
+        if age >= held.last_use:
+            return self._replaced(held, patience)
+        # The background has the first half of the time for it, so that a request need not.
+        if age >= (held.renew_after + held.last_use) / 2:
+            self._ahead(held)
+        return (self._held or held).access
 
-    def refused(self, access: Secret) -> Secret:
-        """Another token, because this one was answered with 401. Many may say so of one token: it is replaced once."""
+    def refused(self, access: Secret) -> Secret | None:
+        """Another token, because this one was answered with 401. Many may say so of one token: it is replaced once.
+
+        Returns:
+            None where this token has itself replaced a refused one and was never accepted: a third would fare no better.
+        """
         held = self._held
         if held is not None and held.access != access:
             return held.access
-        return self._replaced(held)
+        if self._unproved == access and self._clock.monotonic() < self._unproved_until:
+            return None
+        return self._replaced(held, _PATIENCE, because_refused=True)
+
+    def accepted(self, access: Secret) -> None:
+        """An API request with this token was answered by something else than 401."""
+        if self._unproved is not None and self._unproved == access:
+            self._unproved = None
 
     def renew_ahead(self) -> float:
         """Renew where it is time to, in the background.
@@ -125,42 +163,71 @@ class TokenManager:
         held = self._held
         if held is None:
             return 1.0
-        left = held.renew_at - self._clock.monotonic()
+        left = held.renew_after - held.age(self._clock)
         if left > 0:
             return left
-        try:
-            self.token()
-        except Stopped:
-            raise
-        except SyncdError as error:
-            _log.warning("the token could not be renewed", principal=self._principal, why=str(error))
-            return _LONGEST_PAUSE
-        return 1.0
+        quiet = self._quiet_until - self._clock.monotonic()
+        if quiet > 0:
+            return quiet
+        self._ahead(held)
+        return 0.1
 
     @property
     def ends_in(self) -> float | None:
         """Seconds that the token in hand still lives, or None."""
-        return None if self._held is None else self._held.ends_at - self._clock.monotonic()
+        held = self._held
+        return None if held is None else held.life - held.age(self._clock)
 
-    def _replaced(self, held: Held | None) -> Secret:
+    def _ahead(self, held: Held) -> None:
+        """Renew a token that still works; where that fails it goes on working, and is renewed later."""
+        if self._clock.monotonic() < self._quiet_until or not self._renewing.acquire(blocking=False):
+            return
+        try:
+            if self._held is held:
+                self._renew(held, patience=0.0)
+        except Stopped:
+            raise
+        except SyncdError as error:
+            after = error.after if isinstance(error, TokenEndpointUnavailable) else None
+            pause = min(max((held.life - held.renew_after) / 20, 0.1), _LONGEST_PAUSE)
+            self._quiet_until = self._clock.monotonic() + max(pause, min(after or 0.0, _LONGEST_WISH))
+            _log.warning("the token could not be renewed yet", principal=self._principal, why=error.message)
+        finally:
+            self._renewing.release()
+
+    def _replaced(self, held: Held | None, patience: float, *, because_refused: bool = False) -> Secret:
+        failed = self._failed
         with self._renewing:
             if self._held is not None and self._held is not held:
                 return self._held.access
-            return self._renew(held, patience=_PATIENCE).access
+            if self._failure is not None and self._failed != failed:
+                # Somebody else has waited in vain meanwhile: his answer is everybody's.
+                raise self._failure.with_traceback(None)
+            try:
+                access = self._renew(held, patience).access
+            except Stopped:
+                raise
+            except SyncdError as error:
+                self._failure = error
+                self._failed += 1
+                raise
+            if because_refused:
+                self._unproved = access
+                self._unproved_until = self._clock.monotonic() + _UNPROVED
+            return access
 
     def _renew(self, held: Held | None, patience: float) -> Held:
         if self._refusal is not None and self._clock.monotonic() < self._refused_until:
-            raise self._refusal
+            raise self._refusal.with_traceback(None)
         retrying = Retrying(
-            stop=stop_after_delay(patience) if patience else lambda _: True,
+            stop=self._out_of_patience(patience),
             wait=self._pause,
             retry=retry_if_exception_type(TokenEndpointUnavailable),
             sleep=self._clock.sleep,
             reraise=True,
         )
-        began = self._clock.monotonic()
         try:
-            began, grant = retrying(self._fetch, None if held is None else held.access)
+            began, wall, grant = retrying(self._fetch, None if held is None else held.access)
         except (CredentialsRefused, ConsentNeeded) as error:
             self._remember(error)
             raise
@@ -170,31 +237,36 @@ class TokenManager:
         self._refusal, self._refusals = None, 0
         self._failures.worked(self._principal)
         share = _RENEW_AT - self._random.uniform(0, _JITTER)
-        self._held = Held(grant.access, began + grant.life * share, began + grant.life)
-        _log.debug("a new token", principal=self._principal, seconds=grant.life)
+        self._held = Held(grant.access, began, wall, grant.life * share, grant.life)
+        _log.debug("a new token", principal=self._principal, seconds=round(grant.life, 1))
         return self._held
 
-    def _fetch(self, refused: Secret | None) -> tuple[float, Grant]:
-        began = self._clock.monotonic()
+    def _out_of_patience(self, patience: float) -> Callable[[RetryCallState], bool]:
+        """Whether to give up, by this manager's clock and not by tenacity's own."""
+        ends = self._clock.monotonic() + patience
+        return lambda _: self._clock.monotonic() >= ends
+
+    def _fetch(self, refused: Secret | None) -> tuple[float, datetime, Grant]:
+        if self._clock.stopping():
+            self._clock.sleep(0.0)
+        began, wall = self._clock.monotonic(), self._clock.now()
         self.requests += 1
-        return began, self._supply.fetch(refused)
+        return began, wall, self._supply.fetch(refused)
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         drawn = wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE)(state)
         after = error.after if isinstance(error, TokenEndpointUnavailable) else None
-        pause = drawn if after is None else max(drawn, min(after, 300.0))
+        pause = drawn if after is None else max(drawn, min(after, _LONGEST_WISH))
         _log.info("no token yet, trying again", principal=self._principal, why=str(error), seconds=round(pause, 1))
         return pause
 
     def _remember(self, error: SyncdError) -> None:
         """A refusal is final for a while: workers get it back instead of asking again."""
         self._refusal = error
-        wait = min(_FIRST_REFUSAL * 2**self._refusals, _LAST_REFUSAL)
-        self._refusals += 1
+        wait = _CONSENT_AGAIN
+        if isinstance(error, CredentialsRefused):
+            wait = min(_FIRST_REFUSAL * 2**self._refusals, _LAST_REFUSAL)
+            self._refusals += 1
         self._refused_until = self._clock.monotonic() + wait
         self._failures.failed(self._principal, error.message)
-
-    def _margin(self, held: Held) -> float:
-        """Seconds before its end at which a token is no longer handed out: less for tokens that live shortly."""
-        return min(_REQUEST, (held.ends_at - held.renew_at) / 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 
@@ -49,8 +49,8 @@ class StoredToken:
         expires_at: When the access token ends.
         consented_at: When the user signed in.
         refreshed_at: When the pair was last replaced, or None.
-        intent: Generation whose refresh token may have been exchanged without an answer, or None.
-        tries: How often that was tried.
+        intent: Generation whose refresh token may have been exchanged although its answer is not stored, or None.
+        lost: How often an exchange of it was sent and brought no answer.
     """
 
     label: str
@@ -64,7 +64,12 @@ class StoredToken:
     consented_at: datetime
     refreshed_at: datetime | None
     intent: int | None
-    tries: int
+    lost: int
+
+    @property
+    def life(self) -> timedelta:
+        """How long the access token lives in all."""
+        return self.expires_at - (self.refreshed_at or self.consented_at)
 
 
 class TokenStore(Protocol):
@@ -83,19 +88,19 @@ class TokenStore(Protocol):
         """Remember who it is."""
 
     def intend(self, label: str, generation: int, now: datetime) -> None:
-        """Journal that this generation's refresh token is about to be exchanged; counts the tries."""
+        """Journal that this generation's refresh token is about to be exchanged."""
 
-    def relent(self, label: str, generation: int) -> None:
-        """Journal that it certainly was not exchanged."""
+    def lost(self, label: str, generation: int) -> None:
+        """Journal that its exchange was sent and brought no answer."""
 
-    def replace(self, label: str, generation: int, sealed: bytes, expires_at: datetime, now: datetime) -> None:
-        """Store the pair that follows this generation, and close its intent."""
+    def replace(self, label: str, generation: int, sealed: bytes, expires_at: datetime, now: datetime) -> bool:
+        """Store the pair that follows this generation, and close its intent; False where another has followed."""
 
-    def close(self, label: str, reason: str) -> None:
-        """Mark that consent is needed."""
+    def close(self, label: str, generation: int, reason: str) -> None:
+        """Mark that consent is needed, unless another generation has followed."""
 
-    def reseal(self, label: str, sealed: bytes) -> None:
-        """Store the same pair under another key."""
+    def reseal(self, label: str, generation: int, sealed: bytes) -> bool:
+        """Store the same pair under another key; False where another generation has followed."""
 
     def delete(self, label: str) -> bool:
         """Forget; whether there was one."""

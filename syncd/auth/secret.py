@@ -11,7 +11,8 @@ _MASK = "***"
 _SHORTEST = 6
 _PATTERNS = (
     re.compile(r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]+"),
-    re.compile(r"(?i)((?:access_token|refresh_token|client_secret|code|password)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;}]+"),
+    re.compile(r"(?i)((?:access_token|refresh_token|client_secret|password)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;}]+"),
+    re.compile(r"(?i)(\b(?:code|state)=)[A-Za-z0-9._~+/%-]{16,}"),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -88,7 +89,10 @@ def read_keys(path: Path) -> list[Secret]:
         raise VaultError(
             f"The key {path} can be read by others (mode {stat.S_IMODE(mode):o}).", f"Run: chmod 600 {path}"
         )
-    return [Secret(line.strip()) for line in text.splitlines() if line.strip()]
+    keys = [Secret(line.strip()) for line in text.splitlines() if line.strip()]
+    if not keys:
+        raise VaultError(f"The key {path} is empty.", "Restore it from your backup, or remove it and sign in again.")
+    return keys
 
 
 def make_key(path: Path) -> bool:
@@ -100,32 +104,51 @@ def make_key(path: Path) -> bool:
     Raises:
         VaultError: It cannot be written.
     """
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _PRIVATE)
-    except FileExistsError:
+    if path.exists():
         return False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = _written(path, [new_key()])
+        try:
+            os.link(beside, path)
+        except FileExistsError:
+            return False
+        finally:
+            beside.unlink()
     except OSError as error:
         raise VaultError(
             f"The key {path} cannot be written: {error.strerror}.", "Choose another vault.key_file."
         ) from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(Fernet.generate_key() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
     return True
 
 
 def write_keys(path: Path, keys: Sequence[Secret]) -> None:
-    """Replace the keys in a file, at once or not at all."""
-    beside = path.with_name(path.name + ".new")
-    descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, _PRIVATE)
-    with os.fdopen(descriptor, "w") as file:
-        file.writelines(f"{key.reveal()}\n" for key in keys)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    """Replace the keys in a file, at once or not at all; its owner stays.
+
+    Raises:
+        VaultError: It cannot be written; it is as it was.
+    """
+    try:
+        before = path.stat()
+        beside = _written(path, keys)
+        if before.st_uid != os.geteuid():
+            os.chown(beside, before.st_uid, before.st_gid)
+        beside.replace(path)
+    except OSError as error:
+        raise VaultError(f"The key {path} cannot be written: {error.strerror}.") from None
 
 
 def new_key() -> Secret:
     """A new key."""
     return Secret(Fernet.generate_key().decode())
+
+
+def _written(path: Path, keys: Sequence[Secret]) -> Path:
+    """A new file beside another, complete and on disk, readable by its owner only."""
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _PRIVATE)
+    with os.fdopen(descriptor, "w") as file:
+        file.writelines(f"{key.reveal()}\n" for key in keys)
+        file.flush()
+        os.fsync(file.fileno())
+    return beside

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import and_, case, delete, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from syncd.storage import tables as own
@@ -63,7 +63,7 @@ class SqlTokens:
             consented_at=row.consented_at,
             refreshed_at=row.refreshed_at,
             intent=row.intent_generation,
-            tries=row.intent_tries,
+            lost=row.intent_tries if row.intent_generation == row.generation else 0,
         )
 
     def create(self, label: str, sealed: bytes, expires_at: datetime, now: datetime) -> None:
@@ -89,34 +89,32 @@ class SqlTokens:
                 )
             )
 
-    def _update(self, where: ColumnElement[bool], **values: Any) -> None:
+    def _update(self, where: ColumnElement[bool], **values: Any) -> bool:
         with self._database.write() as connection:
-            connection.execute(update(own.tokens).where(where).values(**values))
+            return bool(connection.execute(update(own.tokens).where(where).values(**values)).rowcount)
+
+    def _generation(self, label: str, generation: int) -> ColumnElement[bool]:
+        return and_(self._mine(label), own.tokens.c.generation == generation)
 
     def identify(self, label: str, login: str | None, user_id: int | None, company_id: int | None) -> None:
         """Remember who it is."""
         self._update(self._mine(label), login=login, procore_user_id=user_id, company_id=company_id)
 
     def intend(self, label: str, generation: int, now: datetime) -> None:
-        """Journal that this generation's refresh token is about to be exchanged; counts the tries."""
+        """Journal that this generation's refresh token is about to be exchanged."""
         t = own.tokens
-        with self._database.write() as connection:
-            mine = and_(self._mine(label), t.c.generation == generation)
-            before = connection.execute(select(t.c.intent_generation, t.c.intent_tries).where(mine)).first()
-            tries = before.intent_tries if before is not None and before.intent_generation == generation else 0
-            values = {"intent_at": now, "intent_generation": generation, "intent_tries": tries + 1}
-            connection.execute(update(t).where(mine).values(**values))
+        lost = case((t.c.intent_generation == generation, t.c.intent_tries), else_=0)
+        mine = self._generation(label, generation)
+        self._update(mine, intent_at=now, intent_generation=generation, intent_tries=lost)
 
-    def relent(self, label: str, generation: int) -> None:
-        """Journal that it certainly was not exchanged: the try does not count."""
-        t = own.tokens
-        mine = and_(self._mine(label), t.c.generation == generation, t.c.intent_tries > 0)
-        self._update(mine, intent_tries=t.c.intent_tries - 1)
+    def lost(self, label: str, generation: int) -> None:
+        """Journal that its exchange was sent and brought no answer."""
+        self._update(self._generation(label, generation), intent_tries=own.tokens.c.intent_tries + 1)
 
-    def replace(self, label: str, generation: int, sealed: bytes, expires_at: datetime, now: datetime) -> None:
-        """Store the pair that follows this generation, and close its intent."""
-        self._update(
-            and_(self._mine(label), own.tokens.c.generation == generation),
+    def replace(self, label: str, generation: int, sealed: bytes, expires_at: datetime, now: datetime) -> bool:
+        """Store the pair that follows this generation, and close its intent; False where another has followed."""
+        return self._update(
+            self._generation(label, generation),
             sealed=sealed,
             generation=generation + 1,
             state="ok",
@@ -128,13 +126,13 @@ class SqlTokens:
             intent_tries=0,
         )
 
-    def close(self, label: str, reason: str) -> None:
-        """Mark that consent is needed."""
-        self._update(self._mine(label), state="consent needed", reason=reason)
+    def close(self, label: str, generation: int, reason: str) -> None:
+        """Mark that consent is needed, unless another generation has followed."""
+        self._update(self._generation(label, generation), state="consent needed", reason=reason)
 
-    def reseal(self, label: str, sealed: bytes) -> None:
-        """Store the same pair under another key."""
-        self._update(self._mine(label), sealed=sealed)
+    def reseal(self, label: str, generation: int, sealed: bytes) -> bool:
+        """Store the same pair under another key; False where another generation has followed."""
+        return self._update(self._generation(label, generation), sealed=sealed)
 
     def delete(self, label: str) -> bool:
         """Forget; whether there was one."""
