@@ -45,9 +45,14 @@ class Shaped:
 
 @dataclass(slots=True)
 class _Level:
-    """One object level of a table: what to take from it, by field name."""
+    """One object level of a table: what to take from it, by field name.
+
+    `found` names JSON fields that the catalog does not have. Their column is made when a first value arrives, so rows
+    from before hold NULL where the list was empty: it is NULL in the rows after them, too.
+    """
 
     path: Path
+    found: set[str] = field(default_factory=set)
     leaves: list[tuple[str, int, ColumnType]] = field(default_factory=list)
     objects: dict[str, _Level] = field(default_factory=dict)
     arrays: list[tuple[str, _TablePlan]] = field(default_factory=list)
@@ -104,7 +109,8 @@ class Shaper:
         self.layout = layout
         self._labels = labels
         self._scope = tuple(column.name for column in layout.scope)
-        self._plan = _compile(layout.table, (), frozenset(self._scope))
+        found = frozenset(addition.path for addition in layout.additions)
+        self._plan = _compile(layout.table, (), found, frozenset(self._scope))
         self._root_columns = (
             *self._scope,
             *((layout.key[0],) if layout.content_key else ()),
@@ -208,7 +214,9 @@ class Shaper:
                 self._children(inner, inner_lists, _Owners(records, own), into)
 
 
-def _compile(table: Table, where: Path, echoed: frozenset[str] = frozenset()) -> _TablePlan:
+def _compile(
+    table: Table, where: Path, found: frozenset[Path], echoed: frozenset[str] = frozenset()
+) -> _TablePlan:
     root = _Level(())
     levels: dict[Path, _Level] = {(): root}
 
@@ -223,10 +231,12 @@ def _compile(table: Table, where: Path, echoed: frozenset[str] = frozenset()) ->
     id_type: ColumnType | None = None
     for number, column in enumerate(table.columns):
         level(column.path[:-1]).leaves.append((column.path[-1], number, column.type))
+        if column.type == "json" and (*where, *column.path) in found:
+            level(column.path[:-1]).found.add(column.path[-1])
         if column.path == ("id",):
             id_type = column.type
     for child in table.children:
-        plan = _compile(child, (*where, *child.path, ITEM))
+        plan = _compile(child, (*where, *child.path, ITEM), found)
         level(child.path[:-1]).arrays.append((child.path[-1], plan))
     for path, one in levels.items():
         names = {name for name, _, _ in one.leaves} | set(one.objects) | {name for name, _ in one.arrays}
@@ -250,6 +260,8 @@ def _take_level(
 ) -> None:
     for name, number, kind in level.leaves:
         values = [one.get(name) for one in objects]
+        if name in level.found:
+            values = [None if value == [] else value for value in values]
         if name in level.objects:
             values = [None if isinstance(value, dict) else value for value in values]
         columns[number], misfits = convert(kind, values)
