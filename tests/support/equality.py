@@ -72,7 +72,7 @@ def _identity(layout: Layout, table: Table) -> list[str]:
 def _stored(database: Database, layout: Layout, table: Table) -> Iterator[Row]:
     quote = database.engine.dialect.identifier_preparer.quote
     names = [*_identity(layout, table), *(column.name for column in table.columns)]
-    schema = "" if database.is_sqlite else f"{quote(database.schema)}."
+    schema = "" if database.is_sqlite else f"{quote(str(database.schema))}."
     json = {column.name for column in table.columns if column.type == "json"}
     columns = ", ".join(
         f"CAST({quote(name)} AS TEXT)" if name in json else quote(name) for name in [*names, "_syncd_misfits"]
@@ -156,7 +156,7 @@ class _Expected:
 
     def add(self, place: Place, record: Mapping[str, Any]) -> None:
         """One record of a place."""
-        scope = {"company_id": self._company, "project_id": place.project}
+        scope: dict[str, Any] = {"company_id": self._company, "project_id": place.project}
         scope |= {scope_column(name): value for name, value in place.parent}
         root = [str(scope[column.name]) for column in self._layout.scope]
         owner = [str(scope[column.name]) for column in self._layout.id_scope]
