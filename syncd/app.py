@@ -23,6 +23,7 @@ from syncd.api.quota import quota_of
 from syncd.api.requests import RequestLedger
 from syncd.api.source import Api
 from syncd.auth import grants as oauth
+from syncd.auth.accounts import Accounts
 from syncd.auth.bearer import Bearer
 from syncd.auth.grants import Grants
 from syncd.auth.manager import Supply, TokenManager
@@ -30,14 +31,14 @@ from syncd.auth.ports import StoredToken
 from syncd.auth.secret import Redactor, Secret
 from syncd.auth.service import ServiceSupply
 from syncd.auth.users import UserSupply
-from syncd.auth.vault import Vault, make_key, read_keys
+from syncd.auth.vault import Vault, make_key, new_key, read_keys, write_keys
 from syncd.catalog.load import Catalog
 from syncd.config.load import Configuration, check_resources, load_configuration
 from syncd.config.settings import Job
 from syncd.engine.ports import Clock, Progress
 from syncd.engine.probe import Finding, Probe
 from syncd.engine.record import recorded
-from syncd.errors import ConfigError, Stopped, SyncdError
+from syncd.errors import ConfigError, Stopped, SyncdError, VaultError
 from syncd.jobs.durations import format_duration
 from syncd.jobs.protocol import JobContext, Request
 from syncd.jobs.registry import Registry
@@ -56,6 +57,8 @@ from syncd.storage.tokens import SqlTokens
 _log = structlog.get_logger(__name__)
 
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0, pool=None)
+_CHECK_PATIENCE = 5.0
+"""Seconds that `check` waits for a token endpoint in trouble."""
 _CONNECTIONS = httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=60.0)
 
 
@@ -217,6 +220,69 @@ class App:
             return [Secret(word) for word in vault.key.get_secret_value().split()], "vault.key"
         return read_keys(vault.key_file), str(vault.key_file)
 
+    def make_key(self) -> Path | None:
+        """Make the vault's key file where there is none; returns its path where it was made.
+
+        Raises:
+            VaultError: It cannot be written.
+        """
+        vault = self.configuration.settings.vault
+        return vault.key_file if vault.key is None and make_key(vault.key_file) else None
+
+    def rotate_key(self) -> Path | None:
+        """Put a new key in front of those in the vault's key file; None where the configuration gives the key itself.
+
+        Raises:
+            VaultError: There is no key yet, or it cannot be written.
+        """
+        vault = self.configuration.settings.vault
+        if vault.key is not None:
+            return None
+        write_keys(vault.key_file, [new_key(), *read_keys(vault.key_file)])
+        return vault.key_file
+
+    def accounts(self) -> Accounts:
+        """The users who have signed in."""
+        return Accounts(self.grants, self.tokens, self.vault, self.store, self.failures, self.clock)
+
+    def identify(self, label: str, company: int | None = None) -> tuple[str | None, str | None]:
+        """Ask Procore who a user is, and remember it.
+
+        Args:
+            label: The user's.
+            company: Named in the request; None: that of a job for this user, or of any job.
+
+        Returns:
+            The user's login, and why it could not be asked: one of them is None.
+        """
+        jobs = sorted(self.configuration.jobs.values(), key=lambda job: job.as_user != label)
+        company = company or next((job.company for job in jobs), None)
+        if company is None:
+            return None, "No job names a company; give one with --company."
+        try:
+            answer = self.source(Principal(label), Silent()).get(company, "/rest/v1.0/me")
+        except SyncdError as error:
+            return None, error.message
+        finally:
+            self.ledger.flush()
+        login = answer.get("login") if isinstance(answer, dict) else None
+        if not isinstance(login, str):
+            return None, "Procore's answer does not say."
+        number = answer.get("id")
+        self.tokens.identify(label, login[:200], number if isinstance(number, int) else None, company)
+        return login[:200], None
+
+    def state_of(self, user: StoredToken) -> tuple[str, str]:
+        """What state a stored user is in, and what to do about it."""
+        again = f"Let the user sign in: syncd auth login {user.label}"
+        if user.state != "ok":
+            return user.state, f"{user.reason}. {again}"
+        try:
+            self.vault().open(user.sealed)
+        except VaultError as error:
+            return "sealed", str(error)
+        return "ok", ""
+
     def managers(self) -> Mapping[Principal, TokenManager]:
         """Those made so far."""
         with self._lock:
@@ -306,7 +372,7 @@ class App:
         findings: list[Finding] = []
         error: SyncdError | None = None
         try:
-            self.manager(principal).token()
+            self.manager(principal).token(_CHECK_PATIENCE)
             if isinstance(job.options, ResourcesOptions):
                 source = self.source(principal, Silent())
                 options = engine_options(job.options, job.company, self.catalog, Request(interactive=True), b"")
@@ -336,17 +402,6 @@ class App:
             )
             for job in self.configuration.jobs.values()
         ]
-        failing = {one.principal: one for one in self.failures.all()}
-        principals = dict.fromkeys(str(Principal(job.as_user)) for job in self.configuration.jobs.values())
-        held = {str(principal): manager.ends_in for principal, manager in self.managers().items()}
-        tokens = [
-            TokenView(
-                name, "failing", f"{failing[name].error} since {failing[name].since:%Y-%m-%d %H:%M} UTC", held.get(name)
-            )
-            if name in failing
-            else TokenView(name, "ok", "", held.get(name))
-            for name in principals
-        ]
         quota = [
             QuotaView(window.name, window.limit, window.remaining, datetime.fromtimestamp(window.reset, UTC))
             for window in self.pacer.windows()
@@ -355,7 +410,7 @@ class App:
             now=now,
             jobs=jobs,
             tables=reports.freshness(),
-            tokens=tokens,
+            tokens=self._token_views(),
             quota=quota,
             quota_share=self.configuration.settings.procore.quota_share,
             refusals=reports.refusals(),
@@ -363,6 +418,26 @@ class App:
             observations=_observations(reports.requests_since(self.client_digest, now - HISTORY)),
             stale_after=self.stale_after(),
         )
+
+    def _token_views(self) -> list[TokenView]:
+        """Tokens of every job's principal, and of every user who has signed in."""
+        failing = {one.principal: one for one in self.failures.all()}
+        users = {str(Principal(one.label)): one for one in self.tokens.all()}
+        principals = {str(one): one for one in (Principal(job.as_user) for job in self.configuration.jobs.values())}
+        principals |= {name: Principal(one.label) for name, one in users.items()}
+        held = {str(principal): manager.ends_in for principal, manager in self.managers().items()}
+        views = []
+        for name, principal in principals.items():
+            state, detail = "ok", ""
+            if name in users:
+                state, detail = self.state_of(users[name])
+            elif principal.user is not None:
+                state = "consent needed"
+                detail = f"Nothing is stored. Let the user sign in: syncd auth login {principal.user}"
+            if state == "ok" and name in failing:
+                state, detail = "failing", f"{failing[name].error} since {failing[name].since:%Y-%m-%d %H:%M} UTC"
+            views.append(TokenView(name, state, detail, held.get(name)))
+        return views
 
     def history(self) -> History:
         """What happened in the last days."""
@@ -417,9 +492,7 @@ class App:
         Raises:
             VaultError: The key cannot be made or read.
         """
-        vault = self.configuration.settings.vault
-        if vault.key is None:
-            make_key(vault.key_file)
+        self.make_key()
         keys, _ = self._vault_keys()
         return hmac.digest(keys[-1].reveal().encode(), b"syncd pseudonyms", "sha256")
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "sync": Command("syncd.cli.sync:sync", "Run jobs now, once."),
     "status": Command("syncd.cli.status:status", "Show jobs, freshness, tokens and quota."),
     "resources": Command("syncd.cli.resources:app", "List what can be synced, and show one with its columns."),
+    "auth": Command("syncd.cli.auth:app", "Let users sign in, list them, sign them out, rotate the vault's key."),
     "db": Command("syncd.cli.db:app", "Look after syncd's own tables."),
     "sandbox": Command("syncd.cli.sandbox:sandbox", "Serve a look-alike of Procore on this machine."),
 }
