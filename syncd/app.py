@@ -291,8 +291,11 @@ class App:
     def source(self, principal: Principal, progress: Progress) -> Api:
         """The API as a principal sees it, for one run: it counts its own requests."""
         api_url = self.configuration.settings.procore.api_url
-        auth = Bearer(self.manager(principal), api_url)
-        client = Client(self.http, api_url, auth, self.pacer, self.ledger, self._circuit, self.clock)
+        manager = self.manager(principal)
+        auth = Bearer(manager, api_url)
+        client = Client(
+            self.http, api_url, auth, self.pacer, self.ledger, self._circuit, self.clock, ready=manager.token
+        )
         return Api(client, progress.waiting)
 
     def check_request(self, jobs: Sequence[str], request: Request) -> None:

@@ -22,7 +22,7 @@ from syncd.api.pacer import Pacer
 from syncd.api.ports import Clock
 from syncd.api.quota import Report
 from syncd.api.requests import RequestLedger
-from syncd.errors import ApiError, BadAnswer, Refused, RequestRejected, Unauthorized, Unavailable
+from syncd.errors import ApiError, BadAnswer, Refused, RequestRejected, SyncdError, Unauthorized, Unavailable
 from syncd.model import Priority
 
 _log = structlog.get_logger(__name__)
@@ -102,6 +102,7 @@ class Client:
         circuit: Holds requests back while the whole API is down.
         clock: Time.
         limits: What one request may cost.
+        ready: Gets a token, before a request takes its place in the quota: waiting for one must not hold others up.
     """
 
     def __init__(
@@ -114,7 +115,9 @@ class Client:
         circuit: Circuit,
         clock: Clock,
         limits: Limits | None = None,
+        ready: Callable[[], object] | None = None,
     ) -> None:
+        self._ready = ready
         self._http = http
         self._api_url = api_url.rstrip("/")
         self._auth = auth
@@ -183,6 +186,8 @@ class Client:
     ) -> Answer:
         while True:
             self._circuit.enter(spent.deadline)
+            if self._ready is not None:
+                self._ready()
             self._pacer.acquire(priority, waiting)
             response, body, sent_at = self._exchange(request, spent)
             if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
@@ -212,7 +217,7 @@ class Client:
             self._pacer.lost()
             self._ledger.count(response.status_code, request)
             raise _Transient("a damaged answer came", httpx.codes.OK) from None
-        except ApiError:
+        except SyncdError:
             self._pacer.lost()
             raise
         took = self._clock.monotonic() - began
