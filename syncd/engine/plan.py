@@ -79,7 +79,7 @@ class Planner:
         layout = self._layouts[PROJECTS]
         names = {column.name for column in layout.table.columns}
         columns = ["id", "active"] if "active" in names else ["id"]
-        rows = self._store.parent_ids(layout, columns, self._options.company, None)
+        rows = self._store.parent_ids(layout, columns, self._options.company, None, self._principal)
         return [int(row[0]) for row in rows if chosen == "all" or len(row) == 1 or row[1]]
 
     def partitions(self, resource: Resource, projects: Sequence[int]) -> Iterator[Partition]:
@@ -117,6 +117,6 @@ class Planner:
             joined = [(scope_column(name), value) for name, value in chosen if scope_column(name) in scope]
             inside = project if "project_id" in scope else None
             columns = [column, *(name for name, _ in joined)]
-            for row in self._store.parent_ids(layout, columns, self._options.company, inside):
+            for row in self._store.parent_ids(layout, columns, self._options.company, inside, self._principal):
                 if all(str(have) == str(want) for have, (_, want) in zip(row[1:], joined, strict=True)):
                     yield row[0]

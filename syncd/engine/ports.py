@@ -115,9 +115,9 @@ class Store(Protocol):
         """What is remembered of these partitions; those never read are absent."""
 
     def parent_ids(
-        self, layout: Layout, columns: Sequence[str], company_id: int, project_id: int | None
+        self, layout: Layout, columns: Sequence[str], company_id: int, project_id: int | None, principal: str
     ) -> Iterator[tuple[Id, ...]]:
-        """Values of these columns in the live rows of a parent resource, distinct, streamed."""
+        """Values of these columns in the live rows of a parent resource that a principal sees, distinct, streamed."""
 
     def known(self, layout: Layout, partition: Partition, keys: Sequence[Key]) -> Mapping[Key, Known]:
         """What the store has of these records; those it does not have are absent."""

@@ -33,6 +33,7 @@ from syncd.storage import tables as own
 from syncd.storage.database import Database, Now
 from syncd.storage.lease import Fenced, SqlLease, check_fence
 from syncd.storage.ledger import Ledger
+from syncd.storage.partitions import PartitionNumbers
 from syncd.storage.rows import PostgresRows, RowWriter, SqliteRows
 from syncd.storage.schema import (
     DELETED_AT,
@@ -51,6 +52,12 @@ from syncd.storage.where import child_rows, has_key, in_scope, is_one_of, is_par
 
 _CHUNK = 1_000
 """Keys per query."""
+_PROOF = ("status", "mode", "api_total", "seen", "stored", "rejected", "note", "checked_at", "run_id")
+_PROVE = (
+    update(own.partitions)
+    .where(own.partitions.c.id == bindparam("number"))
+    .values({name: bindparam(name) for name in _PROOF})
+)
 
 
 class SqlStore:
@@ -69,7 +76,8 @@ class SqlStore:
         self._lock = threading.Lock()
         self._opened: dict[str, tuple[Resource, Layout]] = {}
         self._tables: dict[int, tuple[Layout, Tables]] = {}
-        self._partition_ids: dict[Partition, int] = {}
+        self._numbers = PartitionNumbers(self._insert)
+        self._put_cursors = _upsert(self._insert(own.cursors), own.cursors, "partition_id")
         self._ledger = Ledger(database, now)
 
     def open(self, resource: Resource, table_names: frozenset[str]) -> Layout:
@@ -141,21 +149,26 @@ class SqlStore:
                 chunk = partitions[start : start + 200]
                 rows = connection.execute(
                     select(p, c.c.watermark, c.c.full_at, c.c.state)
-                    .join(c, c.c.partition_id == p.c.id)
+                    .join(c, c.c.partition_id == p.c.id, isouter=True)
                     .where(is_one_of(p, chunk))
                 )
+                numbers: dict[Partition, int] = {}
                 for row in rows:
                     scope = (row.principal, row.resource, row.company_id, row.project_id, row.parent)
-                    found[wanted[scope]] = CursorState(row.watermark, row.full_at, row.state)
+                    numbers[wanted[scope]] = row.id
+                    if row.state is not None:
+                        found[wanted[scope]] = CursorState(row.watermark, row.full_at, row.state)
+                self._numbers.learn(chunk, numbers)
         return found
 
     def parent_ids(
-        self, layout: Layout, columns: Sequence[str], company_id: int, project_id: int | None
+        self, layout: Layout, columns: Sequence[str], company_id: int, project_id: int | None, principal: str
     ) -> Iterator[tuple[Id, ...]]:
-        """Values of these columns in the live rows of a parent resource, distinct."""
+        """Values of these columns in the live rows of a parent resource that a principal sees, distinct."""
         table = self._sql(layout).root
         chosen = [table.c[name] for name in columns]
-        query = select(*chosen).where(table.c[DELETED_AT].is_(None), chosen[0].is_not(None)).distinct()
+        mine = and_(table.c[DELETED_AT].is_(None), sees(table.c[SEEN_BY], principal))
+        query = select(*chosen).where(mine, chosen[0].is_not(None)).distinct()
         if "company_id" in {column.name for column in layout.id_scope}:
             query = query.where(table.c.company_id == company_id)
         if project_id is not None:
@@ -212,7 +225,7 @@ class SqlStore:
             last = chunk[-1]
 
     def _sighted(self, partition: Partition, keys: Sequence[Key]) -> frozenset[Key]:
-        number = self._partition_ids.get(partition)
+        number = self._numbers.get(partition)
         by_text = {key_text(key): key for key in keys}
         s = own.sightings
         with self._database.read() as connection:
@@ -236,8 +249,13 @@ class SqlStore:
                     by_table[write.partition.resource, write.root.columns].append(write)
             for (resource, _), group in by_table.items():
                 self._write_rows(connection, layouts[resource], group, run_id, now)
-            counts = [self._write_rest(connection, layouts[w.partition.resource], w, run_id, now) for w in writes]
-            self._write_cursors(connection, writes, run_id, now)
+            numbered = [w.partition for w in writes if w.cursor or w.proof or w.sightings]
+            numbers = self._numbers.number(connection, numbered)
+            counts = [
+                self._write_rest(connection, layouts[w.partition.resource], w, numbers, run_id, now) for w in writes
+            ]
+            self._write_cursors(connection, writes, numbers, run_id, now)
+        self._numbers.learn(numbered, numbers)
         return counts
 
     def _write_rows(
@@ -273,7 +291,15 @@ class SqlStore:
             child_rows = [(*row, *suffix) for part in parts for row in part.rows]
             put(connection, tables.children[name], (*columns, SYNCED_AT, DELETED_AT, RUN_ID), child_rows)
 
-    def _write_rest(self, connection: Connection, layout: Layout, write: Write, run_id: str, now: datetime) -> Counts:
+    def _write_rest(
+        self,
+        connection: Connection,
+        layout: Layout,
+        write: Write,
+        numbers: Mapping[Partition, int],
+        run_id: str,
+        now: datetime,
+    ) -> Counts:
         counts = write.counts
         if write.seen:
             self._see(connection, layout, write.partition, write.seen)
@@ -281,20 +307,27 @@ class SqlStore:
             gone = self._take_sight(connection, layout, write.partition, write.gone, run_id, now, remove=write.remove)
             counts += Counts(deleted=gone)
         if write.sightings:
-            number = self._partition_id(connection, write.partition)
+            number = numbers[write.partition]
             rows = [{"partition_id": number, "record_key": key_text(key)} for key in write.sightings]
             connection.execute(self._insert(own.sightings).on_conflict_do_nothing(), rows)
         if write.rejects:
             self._ledger.reject(connection, write.partition, write.rejects, run_id, now)
         return counts
 
-    def _write_cursors(self, connection: Connection, writes: Sequence[Write], run_id: str, now: datetime) -> None:
+    def _write_cursors(
+        self,
+        connection: Connection,
+        writes: Sequence[Write],
+        numbers: Mapping[Partition, int],
+        run_id: str,
+        now: datetime,
+    ) -> None:
         cursors: dict[int, dict[str, Any]] = {}
         proofs: dict[int, dict[str, Any]] = {}
         for write in writes:
             if write.cursor is None and write.proof is None:
                 continue
-            number = self._partition_id(connection, write.partition)
+            number = numbers[write.partition]
             if write.cursor is not None:
                 cursors[number] = {
                     "partition_id": number,
@@ -319,19 +352,9 @@ class SqlStore:
                     "run_id": run_id,
                 }
         if cursors:
-            statement = self._insert(own.cursors)
-            changed = {c.name: statement.excluded[c.name] for c in own.cursors.c if c.name != "partition_id"}
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=["partition_id"], set_=changed), list(cursors.values())
-            )
+            connection.execute(self._put_cursors, list(cursors.values()))
         if proofs:
-            names = [name for name in next(iter(proofs.values())) if name != "number"]
-            connection.execute(
-                update(own.partitions)
-                .where(own.partitions.c.id == bindparam("number"))
-                .values({name: bindparam(name) for name in names}),
-                list(proofs.values()),
-            )
+            connection.execute(_PROVE, list(proofs.values()))
 
     def sweep(
         self,
@@ -351,7 +374,7 @@ class SqlStore:
     def forget_sightings(self, partition: Partition) -> None:
         """Drop what a listing remembered as seen."""
         with self._database.write() as connection:
-            number = self._partition_id(connection, partition)
+            number = self._numbers.number(connection, [partition])[partition]
             connection.execute(delete(own.sightings).where(own.sightings.c.partition_id == number))
 
     def _see(self, connection: Connection, layout: Layout, partition: Partition, keys: Sequence[Key]) -> None:
@@ -430,19 +453,6 @@ class SqlStore:
     def _moment(self, now: datetime) -> str:
         return now.strftime("%Y-%m-%d %H:%M:%S.%f")
 
-    def _partition_id(self, connection: Connection, partition: Partition) -> int:
-        number = self._partition_ids.get(partition)
-        if number is None:
-            principal, resource, company, project, parent = scope_of(partition)
-            connection.execute(
-                self._insert(own.partitions)
-                .values(principal=principal, resource=resource, company_id=company, project_id=project, parent=parent)
-                .on_conflict_do_nothing()
-            )
-            number = int(connection.execute(select(own.partitions.c.id).where(is_partition(partition))).scalar_one())
-            self._partition_ids[partition] = number
-        return number
-
     def lease(self, name: str, seconds: float) -> SqlLease:
         """Take a lease."""
         return SqlLease(self._database, self._now, name, seconds)
@@ -466,6 +476,11 @@ class SqlStore:
     def allowed(self, partitions: Sequence[Partition]) -> None:
         """Forget the refusals of partitions that answered."""
         self._ledger.allowed(partitions)
+
+
+def _upsert(statement: Any, table: Any, key: str) -> Any:
+    changed = {column.name: statement.excluded[column.name] for column in table.c if column.name != key}
+    return statement.on_conflict_do_update(index_elements=[key], set_=changed)
 
 
 def _named(layout: Layout, addition: Addition) -> tuple[str, str]:
