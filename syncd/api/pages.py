@@ -9,9 +9,10 @@ seam are the same is for the caller to see.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from syncd.api.client import Answer
 from syncd.errors import BadAnswer
@@ -19,6 +20,11 @@ from syncd.model import Continuation, ListRequest, Page
 
 _SMALLEST_OVERLAPPING = 8
 """Below this page size overlaps would cost more than they prove; further pages abut."""
+
+_LINK = re.compile(r"<([^>]*)>([^<]*)")
+_NEXT = re.compile(r"""rel\s*=\s*["']?next\b""", re.IGNORECASE)
+_COUNT = re.compile(r"[0-9]{1,12}")
+"""A believable count."""
 
 Send = Callable[[ListRequest, Sequence[tuple[str, str]]], Answer]
 """Sends one request of a listing with these query parameters."""
@@ -40,6 +46,9 @@ def pages(send: Send, request: ListRequest, origin: str) -> Iterator[Page]:
         records = unwrap(answer.data, request)
         yield _page(answer, records, 0, None, total=_total(answer))
         return
+    if request.group is not None and request.paging == "page":
+        yield from _by_group(send, request, origin)
+        return
     follow = {"page": _numbered, "cursor": _by_token, "offset": _by_token}[request.paging]
     yield from follow(send, request, origin)
 
@@ -50,25 +59,62 @@ def _numbered(send: Send, request: ListRequest, origin: str) -> Iterator[Page]:
     while True:
         answer = send(request, _parameters(request, here))
         records = unwrap(answer.data, request)
-        size = _real_size(answer, here, len(records))
-        offset = (here.page - 1) * size
-        overlap = min(max(here.covered - offset, 0), len(records)) if here.page > 1 else 0
-        covered = max(here.covered, offset + len(records))
         link = _next_link(answer, request, origin)
         total = _total(answer)
-        more = _more(link, total, covered, len(records), size)
-        if before is not None and records and records == before:
-            if link == "" and total is None:
-                # The endpoint does not page and says nothing: it has listed everything again.
-                return
-            raise BadAnswer(
-                f"The pages of {request.path} go round in circles: page {here.page} repeats the one before."
-            )
+        size = _real_size(answer, here, len(records), more=link is not None or len(records) < (total or 0))
+        offset = (here.page - 1) * size
+        overlap = min(max(here.covered - offset, 0), len(records)) if here.page > 1 else 0
+        # A page after which another follows stands for all its positions, also where it is short.
+        covered = max(here.covered, offset + (size if link is not None and records else len(records)))
+        if _repeats(before, records, answer, request, here):
+            return
+        more = _more(link, answer, covered, len(records), size)
         following = _following(request, here, size, covered) if more else None
         yield _page(answer, records, overlap, following, total=total)
         if following is None:
             return
         before, here = records, following
+
+
+def _by_group(send: Send, request: ListRequest, origin: str) -> Iterator[Page]:
+    """Pages of groups, which abut: whether `Total` counts groups or the records in them shows at the end only."""
+    here = request.start or Continuation(page=1, page_size=request.page_size)
+    inner = 0
+    before: Sequence[Any] | None = None
+    while True:
+        answer = send(request, _parameters(request, here))
+        groups = _listed(answer.data, request)
+        if _repeats(before, groups, answer, request, here):
+            return
+        records = unwrap(answer.data, request)
+        link = _next_link(answer, request, origin)
+        size = _real_size(answer, here, len(groups), more=link is not None)
+        covered, inner = here.covered + len(groups), inner + len(records)
+        told = max(covered, inner) if answer.headers.get("link") else min(covered, inner)
+        following = None
+        if _more(link, answer, told, len(groups), size):
+            following = Continuation(page=here.page + 1, page_size=size, covered=covered, params=here.params)
+        total = _total(answer)
+        unsaid = following is not None or request.start is not None or total == covered != inner
+        yield _page(answer, records, 0, following, total=None if unsaid else total)
+        if following is None:
+            return
+        before, here = groups, following
+
+
+def _repeats(
+    before: Sequence[Any] | None, items: Sequence[Any], answer: Answer, request: ListRequest, here: Continuation
+) -> bool:
+    """Whether an endpoint that does not page, and says nothing, has listed everything again.
+
+    Raises:
+        BadAnswer: It says that it pages, and repeats a page all the same.
+    """
+    if before is None or not items or items != before:
+        return False
+    if answer.headers.get("link") or _total(answer) is not None:
+        raise BadAnswer(f"The pages of {request.path} go round in circles: page {here.page} repeats the one before.")
+    return True
 
 
 def _parameters(request: ListRequest, here: Continuation) -> list[tuple[str, str]]:
@@ -78,23 +124,24 @@ def _parameters(request: ListRequest, here: Continuation) -> list[tuple[str, str
     return [*request.params, *extra, (page, str(here.page)), (size, str(here.page_size))]
 
 
-def _real_size(answer: Answer, here: Continuation, count: int) -> int:
-    """The page size that the server really used: it may cap it, and it may ignore it."""
-    said = answer.headers.get("per-page", "")
-    if said.isdigit() and int(said) > 0:
-        return max(int(said), count) if count else int(said)
-    return max(here.page_size, count)
+def _real_size(answer: Answer, here: Continuation, count: int, *, more: bool) -> int:
+    """The page size that the server really used: it may cap it, say so or not, and it may ignore it."""
+    said = _count(answer.headers.get("per-page", ""))
+    size = min(said, here.page_size) if said else here.page_size
+    capped = more and here.page == 1 and 0 < count < size
+    return count if capped else max(size, count)
 
 
-def _more(link: str, total: int | None, covered: int, count: int, size: int) -> bool:
+def _more(link: str | None, answer: Answer, covered: int, count: int, size: int) -> bool:
     """Whether another page follows: the link says so; without one the total, or else a full page, does."""
     if count == 0:
         return False
-    if link == "next":
+    if link is not None:
         return True
+    total = _total(answer)
     if total is not None:
         return covered < total
-    return link == "" and count >= size
+    return not answer.headers.get("link") and count >= size
 
 
 def _following(request: ListRequest, here: Continuation, size: int, covered: int) -> Continuation:
@@ -108,26 +155,33 @@ def _following(request: ListRequest, here: Continuation, size: int, covered: int
     return Continuation(page=covered // size + 1, page_size=size, covered=covered, params=here.params)
 
 
-def _next_link(answer: Answer, request: ListRequest, origin: str) -> str:
-    """`next` where the Link header names a next page, `none` where it names others only, "" where there is none."""
-    header = answer.headers.get("link")
-    if not header:
-        return ""
-    for part in header.split(","):
-        target, _, attributes = part.strip().partition(">")
-        rel = attributes.lower().replace('"', "").replace(" ", "")
-        if "rel=next" not in rel:
+def _next_link(answer: Answer, request: ListRequest, origin: str) -> str | None:
+    """The address of the next page as the Link header gives it (RFC 8288), or None where it gives none.
+
+    Raises:
+        BadAnswer: It is not an address of this endpoint.
+    """
+    for target, attributes in _LINK.findall(answer.headers.get("link", "")):
+        if not _NEXT.search(attributes):
             continue
-        url = urlsplit(target.strip().lstrip("<"))
-        base = urlsplit(origin)
-        foreign = url.netloc and (url.scheme, url.netloc) != (base.scheme, base.netloc)
+        try:
+            url, base = urlsplit(target), urlsplit(origin)
+            foreign = bool(url.netloc) and _origin(url, base.scheme) != _origin(base, base.scheme)
+        except ValueError:
+            foreign, url = True, urlsplit("")
         if foreign or (url.path and url.path != request.path):
+            where = f" ({url.netloc or url.path})" if url.netloc or url.path else ""
             raise BadAnswer(
-                f"The next page of {request.path} is said to be elsewhere ({url.netloc or url.path}); it was not asked for.",
+                f"The next page of {request.path} is said to be elsewhere{where}; it was not asked for.",
                 "Check procore.api_url, and who answers there.",
             )
-        return "next"
-    return "none"
+        return str(target)
+    return None
+
+
+def _origin(url: SplitResult, scheme: str) -> tuple[str, str | None, int | None, str | None]:
+    scheme = url.scheme or scheme
+    return scheme, url.hostname, url.port or {"https": 443, "http": 80}.get(scheme), url.username
 
 
 def _by_token(send: Send, request: ListRequest, origin: str) -> Iterator[Page]:
@@ -156,19 +210,19 @@ def _by_token(send: Send, request: ListRequest, origin: str) -> Iterator[Page]:
 def _token(answer: Answer, records: Sequence[Any], request: ListRequest, origin: str, covered: int) -> str | None:
     name = request.page_params[0]
     link = _next_link(answer, request, origin)
-    if link == "next":
-        for part in answer.headers["link"].split(","):
-            if "rel=next" in part.replace('"', "").replace(" ", ""):
-                query = dict(parse_qsl(urlsplit(part.strip().lstrip("<").partition(">")[0]).query))
-                return query.get(name)
+    if link is not None:
+        return dict(parse_qsl(urlsplit(link).query)).get(name)
+    total = _total(answer)
     if request.paging == "offset":
-        return str(covered) if len(records) >= request.page_size else None
+        more = len(records) >= request.page_size if total is None else covered < total
+        return str(covered) if records and more else None
     if isinstance(answer.data, Mapping):
         for key in ("next_cursor", "next", "cursor"):
             value = answer.data.get(key)
             if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
                 return str(value)
-    if link == "" and len(records) >= request.page_size and isinstance(records[-1], Mapping):
+    full = not answer.headers.get("link") and len(records) >= request.page_size
+    if full and isinstance(records[-1], Mapping):
         last = records[-1].get("id")
         return None if last is None else str(last)
     return None
@@ -180,6 +234,11 @@ def unwrap(data: Any, request: ListRequest) -> Sequence[Any]:
     Raises:
         BadAnswer: There is no list where the endpoint promises one.
     """
+    items = _listed(data, request)
+    return items if request.group is None else list(_ungrouped(items, request.group))
+
+
+def _listed(data: Any, request: ListRequest) -> Sequence[Any]:
     envelope = request.envelope
     if envelope == "object":
         items = data if isinstance(data, list) else [data]
@@ -196,7 +255,7 @@ def unwrap(data: Any, request: ListRequest) -> Sequence[Any]:
             items = [data]
         else:
             raise BadAnswer(f"{request.path} did not answer a list, as it should.")
-    return items if request.group is None else list(_ungrouped(items, request.group))
+    return items
 
 
 def _envelope_keys(envelope: str) -> list[str]:
@@ -217,8 +276,11 @@ def _ungrouped(items: Sequence[Any], group: str) -> Iterator[Any]:
 
 
 def _total(answer: Answer) -> int | None:
-    text = answer.headers.get("total", "")
-    return int(text) if text.isdigit() and len(text) <= 12 else None  # noqa: PLR2004 - digits of a believable count
+    return _count(answer.headers.get("total", ""))
+
+
+def _count(text: str) -> int | None:
+    return int(text) if _COUNT.fullmatch(text) else None
 
 
 def _page(
