@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from sqlalchemy import func, inspect, select, table
 
 from syncd.api.circuit import Circuit
 from syncd.api.client import Client
+from syncd.api.counting import requests_of
 from syncd.api.pacer import Pacer
 from syncd.api.quota import quota_of
 from syncd.api.requests import RequestLedger
@@ -35,9 +36,12 @@ from syncd.auth.vault import Vault, make_key, new_key, read_keys, write_keys
 from syncd.catalog.load import Catalog
 from syncd.config.load import Configuration, check_resources, load_configuration
 from syncd.config.settings import Job
+from syncd.engine.allowance import Demand
+from syncd.engine.forecast import forecast
 from syncd.engine.ports import Clock, Progress
 from syncd.engine.probe import Finding, Probe
 from syncd.engine.record import recorded
+from syncd.engine.survey import Survey
 from syncd.errors import ConfigError, Stopped, SyncdError, VaultError
 from syncd.jobs.durations import format_duration
 from syncd.jobs.protocol import JobContext, Request
@@ -46,10 +50,12 @@ from syncd.jobs.resources import engine_options
 from syncd.jobs.resources_options import ResourcesOptions
 from syncd.model import Counts, Partition, Principal, RunRecord, RunReport
 from syncd.overview import HISTORY, History, JobView, Overview, QuotaView, TokenView, Totals
+from syncd.planning import JobPlan, Plan, PlannedTable, plan_of
 from syncd.storage import migrate
 from syncd.storage.database import Database
 from syncd.storage.quota import SqlQuota, SqlRequests
 from syncd.storage.reports import Reports, RequestHour, RunRow
+from syncd.storage.schema import tables_of
 from syncd.storage.state import JobState, TokenFailures
 from syncd.storage.store import SqlStore
 from syncd.storage.tokens import SqlTokens
@@ -388,6 +394,57 @@ class App:
         refused = any(finding.permitted is False for finding in findings)
         code = error.exit_code if error else 3 if refused else 0
         return JobCheck(name, str(principal), tuple(findings), str(error) if error else None, code)
+
+    def plan(self, names: Sequence[str]) -> Plan:
+        """What jobs will cost: Procore is asked how much there is, and nothing is written.
+
+        Raises:
+            ConfigError: A job does not exist, or is of a type whose costs nobody knows.
+            SyncdError: Procore cannot be asked.
+        """
+        watch = self.clock.monotonic()
+        try:
+            jobs = [self._planned(name) for name in names]
+        finally:
+            self.ledger.flush()
+        speed = sum(job.asked for job in jobs) / max(self.clock.monotonic() - watch, 0.001)
+        limits = {window.name: window.limit for window in self.pacer.windows()}
+        return plan_of(jobs, limits, self.configuration.settings.procore.quota_share, speed)
+
+    def _planned(self, name: str) -> JobPlan:
+        job = self.job(name)
+        if not isinstance(job.options, ResourcesOptions):
+            raise ConfigError(
+                f"Job {name} is of type {job.type}, whose costs syncd does not know.", "Name jobs of type resources."
+            )
+        principal = Principal(job.as_user)
+        options = engine_options(job.options, job.company, self.catalog, Request(interactive=True), b"")
+        source = self.source(principal, Silent())
+        survey = Survey(source, self.catalog, options, str(principal), requests_of, self.clock.now())
+        found = forecast(survey, self.catalog, options, lambda: source.requests, self.clock.stopping)
+        every = None if job.schedule is None else job.schedule.typical_interval(self.clock.now())
+        refresh = options.full_refresh.total_seconds()
+        return JobPlan(
+            job=name,
+            principal=str(principal),
+            schedule=_schedule_words(job),
+            forecast=found,
+            demand=Demand(found.costs, every.total_seconds(), refresh) if every else None,
+            tables=tuple(self._planned_tables([one.resource for one in found.resources])),
+            asked=source.requests,
+        )
+
+    def _planned_tables(self, resources: Sequence[str]) -> Iterator[PlannedTable]:
+        with self.database.read() as connection:
+            inspector = inspect(connection)
+            have = set(inspector.get_table_names())
+            for resource in resources:
+                planned = tables_of(self.catalog.layout(resource))
+                for made in (planned.root, *planned.children.values()):
+                    columns = tuple(column.name for column in made.columns)
+                    old = {one["name"] for one in inspector.get_columns(made.name)} if made.name in have else set()
+                    new = tuple(column for column in columns if column not in old)
+                    yield PlannedTable(made.name, resource, columns, new)
 
     def overview(self) -> Overview:
         """What an operator sees at a glance."""

@@ -36,6 +36,7 @@ COMMANDS = {
     "check": Command("syncd.cli.check:check", "Check configuration, credentials, database and permissions."),
     "sync": Command("syncd.cli.sync:sync", "Run jobs now, once."),
     "status": Command("syncd.cli.status:status", "Show jobs, freshness, tokens and quota."),
+    "plan": Command("syncd.cli.plan:plan", "Say what jobs will cost before they run."),
     "resources": Command("syncd.cli.resources:app", "List what can be synced, and show one with its columns."),
     "auth": Command("syncd.cli.auth:app", "Let users sign in, list them, sign them out, rotate the vault's key."),
     "db": Command("syncd.cli.db:app", "Look after syncd's own tables."),

@@ -51,6 +51,26 @@ class Schedule(Keys):
             raise ValueError("timezone belongs to cron; an interval has none")
         return self
 
+    def typical_interval(self, now: datetime) -> timedelta:
+        """Time between two runs, on average over the next week or so.
+
+        Args:
+            now: Where to begin, aware.
+        """
+        if self.every is not None:
+            return self.every
+        from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - only jobs with a cron line pay for it
+
+        trigger = CronTrigger.from_crontab(str(self.cron), timezone=zoneinfo.ZoneInfo(self.timezone))
+        first = last = trigger.get_next_fire_time(None, now)
+        runs = 0
+        while first is not None and (runs == 0 or last - first < timedelta(days=7)):
+            following = trigger.get_next_fire_time(last, last + timedelta(microseconds=1))
+            if following is None:
+                break
+            last, runs = following, runs + 1
+        return timedelta(days=365) if not runs else (last - first) / runs
+
 
 def standard_cron(line: str) -> str:
     """A cron line in which APScheduler's reading and crontab(5)'s are the same.
