@@ -49,6 +49,7 @@ class Cursor:
         days: First and last day of dated logs that a first load has covered, or None.
         refreshed: Last day that a refresh of dated logs has reached, while one is under way.
         doubt: How many rows the last listing missed, where it was not believed.
+        stored: Whether the store remembers the partition at all: where not, none of its rows stand.
     """
 
     watermark: datetime | None = None
@@ -57,6 +58,7 @@ class Cursor:
     days: tuple[str, str] | None = None
     refreshed: str | None = None
     doubt: int | None = None
+    stored: bool = False
 
     @property
     def mode(self) -> Mode:
@@ -78,6 +80,7 @@ def load(state: CursorState | None) -> Cursor:
         days=(days[0], days[1]) if days else None,
         refreshed=data.get("refreshed"),
         doubt=data.get("doubt"),
+        stored=True,
     )
 
 

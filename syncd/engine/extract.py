@@ -108,6 +108,7 @@ class _Reading:
         seam: Identity of the last record.
         sighted: Whether the keys seen are remembered in the store, for the sweep.
         keys: Keys seen, where one page is all of it, else None.
+        last: The last page's batch, held back so that it commits together with what the listing proved.
     """
 
     started_at: datetime | None = None
@@ -120,6 +121,7 @@ class _Reading:
     seam: str = ""
     sighted: bool = False
     keys: frozenset[Key] | None = None
+    last: Item | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,7 @@ class Extract:
             except Drift as drift:
                 self._log.warning("a listing moved while it was read", why=str(drift), attempt=attempt)
                 self._cursor = replace(self._cursor, listing=None)
+                self._release(reading)
                 self._tools.writer.flush()
                 if attempt == _READINGS:
                     outcome.notes.append(f"{drift}, {_READINGS} times over")
@@ -228,6 +231,8 @@ class Extract:
         self._cursor = replace(self._cursor, listing=None)
         if not spec.complete:
             return _Reading()
+        if not self._cursor.stored:
+            return _Reading(before=0)
         return _Reading(before=self._tools.store.live(self._session.layout, self._partition, spec.window))
 
     def _read_pages(self, spec: Spec, reading: _Reading, outcome: Outcome) -> None:
@@ -244,7 +249,7 @@ class Extract:
             records = self._page(spec, reading, page, outcome)
             if spec.since is not None and _reached(records, spec.since):
                 return
-            if self._tools.clock.stopping():
+            if page.next is not None and self._tools.clock.stopping():
                 raise Stopped("The run was asked to stop.")
         if reading.total is not None and reading.seen != reading.total:
             raise Drift(f"Procore announced {reading.total} records and listed {reading.seen}")
@@ -281,8 +286,11 @@ class Extract:
             sightings=found.keys if reading.sighted else (),
             cursor=None if page.next is None else self._advance(spec, reading, page.next),
         )
-        if items or write.cursor is not None:
-            self._put(write, outcome, found)
+        if page.next is None:
+            reading.last = self._item(write, outcome, found)
+        elif items or write.cursor is not None:
+            self._cursor = replace(self._cursor, stored=True)
+            self._tools.writer.put(self._item(write, outcome, found))
         self._tools.progress.page(self._partition, len(items))
         return found.records
 
@@ -292,7 +300,8 @@ class Extract:
         known = self._tools.store.known(self._session.layout, self._partition, found.keys)
         gone = [key for key in found.keys if _stands(known.get(key))]
         if gone:
-            self._put(Write(self._partition, gone=gone, remove=self._tools.options.remove), outcome)
+            write = Write(self._partition, gone=gone, remove=self._tools.options.remove)
+            self._tools.writer.put(self._item(write, outcome))
 
     def _write(self, found: Identified, known: Mapping[Key, Known], outcome: Outcome) -> Write:
         """What a page changes in the store."""
@@ -376,9 +385,14 @@ class Extract:
     def _settle(self, spec: Spec, reading: _Reading, outcome: Outcome) -> _Settled:
         """Compare a complete listing with the store, and take from the store what is gone."""
         tools, layout = self._tools, self._session.layout
-        if reading.before is not None and reading.before + reading.fresh == reading.stored:
+        agrees = reading.before is not None and reading.before + reading.fresh == reading.stored
+        if agrees and not reading.sighted:
             return _Settled(reading.stored)
+        self._release(reading)
         tools.writer.flush()
+        if agrees:
+            tools.store.forget_sightings(self._partition)
+            return _Settled(reading.stored)
         live = tools.store.live(layout, self._partition, spec.window)
         missing = 0
         if live != reading.stored and (reading.sighted or reading.keys is not None):
@@ -462,14 +476,26 @@ class Extract:
             note=note,
             checked_at=reading.started_at or self._tools.clock.now(),
         )
-        self._put(Write(self._partition, cursor=dump(self._cursor), proof=proof), outcome)
+        last = reading.last or self._item(Write(self._partition), outcome)
+        reading.last = None
+        self._cursor = replace(self._cursor, stored=True)
+        write = replace(last.write, cursor=dump(self._cursor), proof=proof)
+        self._tools.writer.put(replace(last, write=write))
 
-    def _put(self, write: Write, outcome: Outcome, found: Identified | None = None) -> None:
+    def _release(self, reading: _Reading) -> None:
+        """Commit the last page before what the listing proved is known."""
+        if reading.last is not None:
+            self._cursor = replace(self._cursor, stored=True)
+            write = replace(reading.last.write, cursor=dump(self._cursor))
+            self._tools.writer.put(replace(reading.last, write=write))
+            reading.last = None
+
+    def _item(self, write: Write, outcome: Outcome, found: Identified | None = None) -> Item:
         records: Sequence[Record] = ()
         if found is not None and write.keys:
             by_key = dict(zip(found.keys, found.records, strict=True))
             records = [by_key[key] for key in write.keys]
-        self._tools.writer.put(Item(write, records, outcome.add))
+        return Item(write, records, outcome.add)
 
 
 def _stands(known: Known | None) -> bool:

@@ -111,7 +111,7 @@ class Reports:
         found: dict[str, RunRow] = {}
         for job in jobs:  # one look into the index each; a single query would read the whole ledger
             query = select(r).where(r.c.job == job, r.c.status != "skipped").order_by(r.c.started_at.desc()).limit(1)
-            found |= {job: run for run in self._runs(query)}
+            found |= {run.job: run for run in self._runs(query)}
         return found
 
     def runs_since(self, since: datetime) -> list[RunRow]:

@@ -33,6 +33,7 @@ from syncd.storage import tables as own
 from syncd.storage.database import Database, Now
 from syncd.storage.lease import Fenced, SqlLease, check_fence
 from syncd.storage.ledger import Ledger
+from syncd.storage.lookups import Lookups
 from syncd.storage.partitions import PartitionNumbers
 from syncd.storage.rows import PostgresRows, RowWriter, SqliteRows
 from syncd.storage.schema import (
@@ -75,7 +76,7 @@ class SqlStore:
         self._rows: RowWriter = SqliteRows() if database.is_sqlite else PostgresRows()
         self._lock = threading.Lock()
         self._opened: dict[str, tuple[Resource, Layout]] = {}
-        self._tables: dict[int, tuple[Layout, Tables]] = {}
+        self._lookups: dict[int, Lookups] = {}
         self._numbers = PartitionNumbers(self._insert)
         self._put_cursors = _upsert(self._insert(own.cursors), own.cursors, "partition_id")
         self._ledger = Ledger(database, now)
@@ -133,11 +134,14 @@ class SqlStore:
         return frozenset(self._opened) - {table.name for table in layout.tables()}
 
     def _sql(self, layout: Layout) -> Tables:
-        held = self._tables.get(id(layout))
-        if held is None or held[0] is not layout:
-            held = (layout, tables_of(layout))
-            self._tables[id(layout)] = held
-        return held[1]
+        return self._lookup(layout).tables
+
+    def _lookup(self, layout: Layout) -> Lookups:
+        held = self._lookups.get(id(layout))
+        if held is None or held.tables.layout is not layout:
+            held = Lookups(tables_of(layout), sqlite=self._sqlite)
+            self._lookups[id(layout)] = held
+        return held
 
     def cursors(self, partitions: Sequence[Partition]) -> Mapping[Partition, CursorState]:
         """What is remembered of these partitions; those never read are absent."""
@@ -180,18 +184,11 @@ class SqlStore:
 
     def known(self, layout: Layout, partition: Partition, keys: Sequence[Key]) -> Mapping[Key, Known]:
         """What the store has of these records; those it does not have are absent."""
-        table = self._sql(layout).root
-        key_columns = [table.c[name] for name in layout.key]
+        lookup = self._lookup(layout)
         found: dict[Key, Known] = {}
         with self._database.read() as connection:
             for start in range(0, len(keys), _CHUNK):
-                query = select(*key_columns, table.c[HASH], table.c[DELETED_AT], table.c[SEEN_BY]).where(
-                    in_scope(layout, table, partition), self._has_key(layout, table, keys[start : start + _CHUNK])
-                )
-                for row in connection.execute(query):
-                    *key, content, deleted_at, seen_by = row
-                    seen = partition.principal in seen_by.split()
-                    found[tuple(key)] = Known(bytes(content), deleted_at is not None, seen)
+                found |= lookup.known(connection, partition, keys[start : start + _CHUNK])
         return found
 
     def live(self, layout: Layout, partition: Partition, window: Window | None = None) -> int:
