@@ -88,11 +88,24 @@ class SqlStore:
                 return self._opened[resource.name][1]
             with self._database.write() as connection:
                 additions = self._additions(connection, resource.name)
-                layout = layout_of(resource, additions, table_names)
-                found = create_or_extend(connection, tables_of(layout))
-            layout = retyped(layout, found)
-            self._opened[resource.name] = (resource, layout)
-            return layout
+                layout, tables = self._made(connection, layout_of(resource, additions, table_names))
+            return self._keep(resource, layout, tables)
+
+    def _made(self, connection: Connection, layout: Layout) -> tuple[Layout, Tables]:
+        tables = tables_of(layout)
+        types = create_or_extend(connection, tables)
+        if types:
+            layout = retyped(layout, types)
+            tables = tables_of(layout)
+        return layout, tables
+
+    def _keep(self, resource: Resource, layout: Layout, tables: Tables) -> Layout:
+        self._opened[resource.name] = (resource, layout)
+        for number, one in list(self._lookups.items()):
+            if one.tables.layout.resource == resource.name:
+                self._lookups.pop(number, None)
+        self._lookups[id(layout)] = Lookups(tables, sqlite=self._sqlite)
+        return layout
 
     def _additions(self, connection: Connection, resource: str) -> list[Addition]:
         changes = own.schema_changes
@@ -124,11 +137,8 @@ class SqlStore:
                         )
                     )
                 recorded = self._additions(connection, resource.name)
-                wider = layout_of(resource, recorded, self._reserved(current))
-                found = create_or_extend(connection, tables_of(wider))
-            wider = retyped(wider, found)
-            self._opened[layout.resource] = (resource, wider)
-            return wider
+                wider, tables = self._made(connection, layout_of(resource, recorded, self._reserved(current)))
+            return self._keep(resource, wider, tables)
 
     def _reserved(self, layout: Layout) -> frozenset[str]:
         return frozenset(self._opened) - {table.name for table in layout.tables()}
