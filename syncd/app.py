@@ -36,6 +36,7 @@ from syncd.auth.vault import Vault, make_key, new_key, read_keys, write_keys
 from syncd.catalog.load import Catalog
 from syncd.config.load import Configuration, check_resources, load_configuration
 from syncd.config.settings import Job
+from syncd.daemon.due import Schedule, upcoming
 from syncd.engine.allowance import Demand
 from syncd.engine.forecast import forecast
 from syncd.engine.ports import Clock, Progress
@@ -53,11 +54,13 @@ from syncd.overview import HISTORY, History, JobView, Overview, QuotaView, Token
 from syncd.planning import JobPlan, Plan, PlannedTable, plan_of
 from syncd.storage import migrate
 from syncd.storage.database import Database
+from syncd.storage.ledger import Ledger
 from syncd.storage.quota import SqlQuota, SqlRequests
 from syncd.storage.reports import Reports, RequestHour, RunRow
 from syncd.storage.schema import tables_of
 from syncd.storage.state import JobState, TokenFailures
 from syncd.storage.store import SqlStore
+from syncd.storage.timetable import Past, Timetable
 from syncd.storage.tokens import SqlTokens
 
 _log = structlog.get_logger(__name__)
@@ -338,7 +341,7 @@ class App:
         job = self.job(name)
         principal = Principal(job.as_user)
         now = self.clock.now()
-        run_id = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+        run_id = _run_id(now)
         record = RunRecord(run_id, name, job.type, str(principal), trigger, due_at, now)
         watched = progress or Silent()
         source = self.source(principal, watched)
@@ -532,8 +535,35 @@ class App:
 
     def next_run(self, job: Job, last: RunRow | None, now: datetime) -> datetime | None:
         """When a job is due, or None where it runs only when asked."""
-        del job, last, now
-        return None
+        if job.schedule is None:
+            return None
+        past = Timetable(self.database, self.clock.now).pasts([job.name]).get(job.name)
+        running = last is not None and last.status == "running"
+        if running and past is not None and past.status == "running":
+            past = replace(past, status="ok")
+        wanted = upcoming(job.schedule, job.name, past, now, now)
+        return None if wanted is None else max(wanted.start, now)
+
+    @property
+    def workers(self) -> int:
+        """How many jobs run side by side."""
+        return self.configuration.settings.workers
+
+    def schedules(self) -> Mapping[str, Schedule]:
+        """Of the jobs that have one."""
+        return {job.name: job.schedule for job in self.configuration.jobs.values() if job.schedule is not None}
+
+    def pasts(self, jobs: Sequence[str]) -> Mapping[str, Past]:
+        """What the ledger says of these jobs; those that have not been due yet are absent."""
+        return Timetable(self.database, self.clock.now).pasts(jobs)
+
+    def skip_run(self, name: str, due_at: datetime, reason: str) -> None:
+        """Record that a due run did not take place, and why."""
+        job, now = self.job(name), self.clock.now()
+        principal = str(Principal(job.as_user))
+        Ledger(self.database, self.clock.now).skip_run(
+            RunRecord(_run_id(now), name, job.type, principal, "schedule", due_at, now), reason
+        )
 
     def table_counts(self) -> dict[str, int]:
         """Rows of every synced table, child tables included."""
@@ -555,6 +585,11 @@ class App:
         self.make_key()
         keys, _ = self._vault_keys()
         return hmac.digest(keys[-1].reveal().encode(), b"syncd pseudonyms", "sha256")
+
+
+def _run_id(now: datetime) -> str:
+    """Sortable by time, unique."""
+    return f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
 def _schedule_words(job: Job) -> str:

@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from syncd.errors import Stopped
+from syncd.errors import STOPPED, Stopped
 
 
 class SystemClock:
@@ -34,7 +34,7 @@ class SystemClock:
             Stopped: The program was asked to stop; at once, also when it was asked before.
         """
         if self._stop.wait(max(0.0, seconds)):
-            raise Stopped("The run was asked to stop.", "The next run goes on where it was.")
+            raise Stopped(STOPPED, "The next run goes on where it was.")
 
     def stopping(self) -> bool:
         """Whether the program was asked to stop."""

@@ -24,6 +24,9 @@
 
 from __future__ import annotations
 
+STOPPED = "The run was asked to stop."
+"""How a run says so in `syncd_runs`: it is taken up again when the program starts."""
+
 
 class SyncdError(Exception):
     """An error for a person.
