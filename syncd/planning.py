@@ -10,11 +10,10 @@ from syncd.engine.allowance import Allowance, Demand
 from syncd.engine.forecast import Forecast, ResourceForecast
 from syncd.jobs.durations import format_duration
 
-USUAL_HOUR = 3600
-"""Requests per hour that Procore grants an app unless it says otherwise."""
-USUAL_SPIKE = 25
-"""Requests per 10 seconds in Procore's own example."""
+_CAREFUL_SPIKE = 25
+"""Requests per 10 seconds where Procore tells nothing: its own example."""
 
+_HOUR = 3600.0
 _SPIKE_SECONDS = 10.0
 _LARGEST = 3
 _UNCERTAIN = 0.05
@@ -95,9 +94,11 @@ def plan_of(jobs: Sequence[JobPlan], limits: Mapping[str, int], share: float, an
         share: How much of it syncd may use.
         answers_per_second: How fast Procore answered while it was asked.
     """
-    hour = limits.get("hour", USUAL_HOUR) * share
-    spike = limits.get("spike", USUAL_SPIKE) * share / _SPIKE_SECONDS
-    allowance = Allowance(max(1.0, hour), max(0.01, min(spike, answers_per_second)))
+    known = "hour" in limits
+    spike = limits["spike"] if "spike" in limits else limits["hour"] if known else _CAREFUL_SPIKE
+    second = spike * share / _SPIKE_SECONDS
+    hour = limits["hour"] * share if known else second * _HOUR
+    allowance = Allowance(max(1.0, hour), max(0.01, min(second, answers_per_second)))
     warned = tuple(replace(job, warnings=tuple(_warnings(job, allowance, share))) for job in jobs)
     plan = Plan(warned, dict(limits), share, allowance, ())
     return replace(plan, warnings=tuple(_together(plan)))

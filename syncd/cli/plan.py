@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from syncd.engine.forecast import ResourceForecast
     from syncd.planning import JobPlan, Plan
 
+_WINDOWS = {"hour": "hour", "spike": "10 seconds"}
+
 
 def plan(
     context: typer.Context,
@@ -130,8 +132,12 @@ def _print_job(job: JobPlan, found: Plan) -> None:
 def _print_allowance(found: Plan) -> None:
     from syncd.cli.output import print_line
 
-    hour = f"{found.limits['hour']:,} per hour" if "hour" in found.limits else "not told by Procore yet; 3,600 taken"
-    print_line(f"quota             {hour}; syncd may use {found.share:.0%}: {found.allowance.hour:,.0f} per hour")
+    told = ", ".join(f"{limit:,} per {_WINDOWS[name]}" for name, limit in found.limits.items())
+    print_line(
+        f"quota             Procore grants {told or 'what it has not told yet'}; syncd may use {found.share:.0%}"
+    )
+    if "hour" not in found.limits:
+        print_line("note              Procore tells of the limit that is nearest; that of an hour is not known yet")
     if len(found.jobs) > 1:
         print_line(f"all jobs          {found.per_hour:,.0f} requests per hour on schedule")
     for warning in found.warnings:
