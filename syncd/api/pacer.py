@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import threading
 from collections.abc import Callable, Sequence
 
 import structlog
 
 from syncd.api.ports import Clock, QuotaStore
-from syncd.api.quota import Quota, Report, Told, Window
+from syncd.api.quota import Quota, Report, Told, Window, oddity
 from syncd.model import Priority
 
 _log = structlog.get_logger(__name__)
@@ -19,6 +20,11 @@ _CHUNK = 16
 """Slots taken from the shared ledger at a time at most: few enough to leave some for others."""
 _PATIENCE = 0.05
 """Seconds between looks of a thread that waits behind others."""
+
+_REMARK_SECONDS = 60.0
+"""Headers that cannot be true are remarked upon this often."""
+_MINUTE = 60.0
+"""A difference between clocks that slow answers do not explain."""
 
 
 class MemoryQuota:
@@ -68,8 +74,11 @@ class Pacer:
         self._slots = 0
         self._expires = 0.0
         self._answered = 0
-        self._report: Report | None = None
+        self._reports: dict[int | None, Report] = {}
         self._skew = 0.0
+        self._met = False
+        self._doubt: float | None = None
+        self._remarked = -math.inf
         self.waited = 0.0
 
     def acquire(self, priority: Priority, waiting: Callable[[float, str], None] | None = None) -> None:
@@ -134,19 +143,35 @@ class Pacer:
             if server_time is not None:
                 self._set_skew(server_time)
             self._answered += 1
-            self._report = report if self._report is None else _latest(self._report, report)
+            self._remark(report)
+            before = self._reports.pop(report.limit, None)
+            self._reports[report.limit] = report if before is None else _latest(before, report)
             if report.blocked_until is not None:
                 self._store.exchange(self._told(), 0, self._share, self.server_time())
 
+    def flush(self) -> None:
+        """Hand in what came, and slots that nobody needs: other processes may want them."""
+        with self._turn:
+            if self._answered or self._slots:
+                self._store.exchange(self._told(), 0, self._share, self.server_time())
+
+    def _remark(self, report: Report) -> None:
+        odd = oddity(report, self.server_time())
+        if odd and self._clock.monotonic() - self._remarked > _REMARK_SECONDS:
+            self._remarked = self._clock.monotonic()
+            _log.warning("Procore's quota headers cannot be true; syncd goes carefully", announced=odd)
+
     def _told(self) -> Told:
         """What came since the ledger was last spoken to; slots held go back with it."""
-        told = Told(self._report, self._answered, self._slots)
-        self._report, self._answered, self._slots = None, 0, 0
+        told = Told(tuple(self._reports.values()), self._answered, self._slots)
+        self._answered = self._slots = 0
+        self._reports.clear()
         return told
 
     def lost(self) -> None:
         """Tell that a request ended without an answer; it may have counted."""
-        self.answered(Report(), None)
+        with self._turn:
+            self._answered += 1
 
     def server_time(self) -> float:
         """The server's clock as well as it is known, Unix seconds."""
@@ -162,22 +187,23 @@ class Pacer:
         return self._store.windows()
 
     def _set_skew(self, server_time: float) -> None:
+        """Learn the server's clock. One answer alone does not turn it by minutes: two in a row must agree."""
         # Date is cut to the second: half a second more is right on average, and a difference below one is noise.
         skew = server_time + 0.5 - self._clock.now().timestamp()
-        if abs(skew) <= 1.0:
-            self._skew = 0.0
+        skew = 0.0 if abs(skew) <= 1.0 else skew
+        doubt, self._doubt = self._doubt, None
+        if self._met and abs(skew - self._skew) > _MINUTE and (doubt is None or abs(skew - doubt) > _MINUTE):
+            self._doubt = skew
             return
-        if abs(skew - self._skew) > 60.0:  # noqa: PLR2004 - a minute: beyond what slow answers explain
+        if abs(skew - self._skew) > _MINUTE:
             _log.warning("this machine's clock differs from Procore's", seconds=round(skew))
-        self._skew = skew
+        self._met, self._skew = True, skew
 
 
 def _latest(before: Report, after: Report) -> Report:
-    """One report of two: the one that leaves less, in the same window; else the later."""
+    """One report of two with the same limit: of one window the one that leaves less, else the later."""
     blocked = max(filter(None, (before.blocked_until, after.blocked_until)), default=None)
-    if after.limit is None:
-        return Report(before.limit, before.remaining, before.reset, blocked)
-    same = before.limit == after.limit and before.reset == after.reset
-    if same and before.remaining is not None and after.remaining is not None:
-        return Report(after.limit, min(before.remaining, after.remaining), after.reset, blocked)
-    return Report(after.limit, after.remaining, after.reset, blocked)
+    remaining = after.remaining
+    if before.reset == after.reset and before.remaining is not None and after.remaining is not None:
+        remaining = min(before.remaining, after.remaining)
+    return Report(after.limit, remaining, after.reset, blocked)
