@@ -34,12 +34,14 @@ COMMANDS = {
     "demo": Command("syncd.cli.demo:demo", "See it work: the bundled sandbox into a fresh SQLite file."),
     "init": Command("syncd.cli.init:init", "Write a commented starter configuration."),
     "check": Command("syncd.cli.check:check", "Check configuration, credentials, database and permissions."),
+    "run": Command("syncd.cli.run:run", "The daemon: schedule every job until SIGTERM."),
     "sync": Command("syncd.cli.sync:sync", "Run jobs now, once."),
     "status": Command("syncd.cli.status:status", "Show jobs, freshness, tokens and quota."),
     "plan": Command("syncd.cli.plan:plan", "Say what jobs will cost before they run."),
     "resources": Command("syncd.cli.resources:app", "List what can be synced, and show one with its columns."),
     "auth": Command("syncd.cli.auth:app", "Let users sign in, list them, sign them out, rotate the vault's key."),
     "db": Command("syncd.cli.db:app", "Look after syncd's own tables."),
+    "install-service": Command("syncd.cli.install_service:install_service", "Write the systemd unit."),
     "sandbox": Command("syncd.cli.sandbox:sandbox", "Serve a look-alike of Procore on this machine."),
 }
 """The commands, in the order of `syncd --help`."""

@@ -37,6 +37,14 @@ class Program(Protocol):
     def workers(self) -> int:
         """How many jobs run side by side."""
 
+    def prepare(self) -> None:
+        """Make sure that the database is there and at the program's revision.
+
+        Raises:
+            SchemaMismatch: It is behind or ahead.
+            StoreError: It cannot be reached or written.
+        """
+
     def schedules(self) -> Mapping[str, Schedule]:
         """Of the jobs that have one."""
 

@@ -88,7 +88,8 @@ class Instants(Protocol):
 def pause_after(failures: int, exit_code: int = 1) -> timedelta:
     """How long a job that failed so many times in a row is left alone."""
     longest = CONSENT_PAUSE if exit_code == _CONSENT else LONGEST_PAUSE
-    return min(FIRST_PAUSE * 2 ** min(max(failures - 1, 0), 20), longest)
+    doublings = min(max(failures - 1, 0), 20)
+    return min(FIRST_PAUSE * (1 << doublings), longest)
 
 
 def offset_of(job: str, jitter: timedelta) -> timedelta:

@@ -1,0 +1,324 @@
+"""The daemon's life: start, serve, read the configuration again, drain, stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from syncd import __version__
+from syncd.daemon.agenda import Agenda, Ended, Program, Running
+from syncd.daemon.sdnotify import Notifier
+from syncd.daemon.signals import handled
+from syncd.daemon.timer import Timer
+from syncd.engine.ports import Clock
+from syncd.errors import StoreError, StoreUnavailable, SyncdError
+
+_log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS = 8.0
+"""How long runs may take to commit what they have in hand when the daemon is asked to stop."""
+STUCK_SECONDS = 900.0
+"""A run that made no progress for so long is stuck: the service manager's watchdog is no longer held off."""
+
+_AWAY_PAUSE = timedelta(seconds=5)
+_BEAT = 20.0
+"""The longest time between two turns of the idle loop, seconds."""
+_PATIENCE = 60.0
+"""How much longer a start may take each time that the database is found away, seconds."""
+_ABANDONED = 1
+"""Exit code after a second request to stop."""
+
+
+class Clocked(Clock, Protocol):
+    """A clock that can be asked to stop what waits on it."""
+
+    def stop(self) -> None:
+        """Ask everything that waits on this clock to stop."""
+
+
+class Server(Protocol):
+    """What serves the status page."""
+
+    def start(self) -> None:
+        """Listen and serve.
+
+        Raises:
+            SyncdError: The port is taken.
+        """
+
+    def stop(self) -> None:
+        """End serving."""
+
+
+class Duty(Protocol):
+    """Something that is looked after between runs, in a thread of its own."""
+
+    def ended(self, ended: Ended) -> None:
+        """A run ended."""
+
+    def turn(self, now: datetime) -> None:
+        """Do what is due; called at least once a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The daemon's parts for one configuration.
+
+    Attributes:
+        program: Runs jobs.
+        duties: What is looked after between runs.
+        server: What serves the status page, or None.
+        address: Where it does, or an empty string.
+    """
+
+    program: Program
+    duties: Sequence[Duty] = ()
+    server: Server | None = None
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long things may take, in seconds.
+
+    Attributes:
+        drain: To commit what runs have in hand when the daemon stops.
+        stuck: Without progress of a run.
+    """
+
+    drain: float = DRAIN_SECONDS
+    stuck: float = STUCK_SECONDS
+
+
+Load = Callable[[Callable[[], tuple[bool, str]]], Opened]
+
+
+class Service:
+    """The daemon.
+
+    Args:
+        load: Reads the configuration and puts the parts together; raises `SyncdError` where it is broken. It is given
+            what tells whether the daemon can work, and why not.
+        clock: Time; stopping it stops the runs.
+        notifier: The service manager.
+        limits: How long things may take.
+    """
+
+    def __init__(self, load: Load, clock: Clocked, notifier: Notifier, limits: Limits | None = None) -> None:
+        self._load = load
+        self._clock = clock
+        self._notifier = notifier
+        self._limits = limits or Limits()
+        self._wake = threading.Event()
+        self._reload = threading.Event()
+        self._trouble = "The daemon starts."
+        self._server: Server | None = None
+        self._address = ""
+        self._duties: Sequence[Duty] = ()
+        self._on_duty = threading.Lock()
+        self._next: datetime | None = None
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether the daemon can work, and why not."""
+        return not self._trouble, self._trouble
+
+    def run(self) -> int:
+        """Serve until SIGTERM or ctrl-C; SIGHUP reads the configuration again. To be used in the main thread.
+
+        Returns:
+            The exit code.
+
+        Raises:
+            SyncdError: The start failed.
+        """
+        handlers = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self.reload}
+        with handled(handlers):
+            opened = self._load(self.ready)
+            program = opened.program
+            if not self._prepared(program):
+                program.close()
+                return 0
+            self._serve(opened)
+            agenda = Agenda(program, self._clock, self._wake.set, self._told)
+            self._duties = opened.duties
+            self._trouble = ""
+            self._notifier.ready("Looking for what is due.")
+            _log.info("started", version=__version__, jobs=len(program.schedules()), pid=os.getpid())
+            timer = Timer(self._wake.set)
+            try:
+                while not self._clock.stopping():
+                    self._turn(agenda, timer)
+            finally:
+                timer.stop()
+            return self._drained(agenda)
+
+    def stop(self) -> None:
+        """Ask the daemon to end; the second time it ends at once."""
+        if self._clock.stopping():
+            _log.warning("asked to stop again: ending at once")
+            os._exit(_ABANDONED)
+        _log.info("asked to stop")
+        self._clock.stop()
+        self._wake.set()
+
+    def reload(self) -> None:
+        """Ask for the configuration to be read again."""
+        self._reload.set()
+        self._wake.set()
+
+    def _prepared(self, program: Program) -> bool:
+        """Wait for the database; False: asked to stop meanwhile."""
+        told = False
+        while not self._clock.stopping():
+            try:
+                program.prepare()
+            except StoreUnavailable as error:
+                if not told:
+                    _log.warning("the database is away: waiting for it", error=str(error))
+                told = True
+                self._notifier.patience(_PATIENCE)
+                self._notifier.status(f"Waiting for the database. {error.message}")
+                self._pause(_AWAY_PAUSE.total_seconds())
+            else:
+                return True
+        return False
+
+    def _pause(self, seconds: float) -> None:
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def _serve(self, opened: Opened) -> None:
+        if opened.server is not None:
+            opened.server.start()
+        self._server, self._address = opened.server, opened.address
+
+    def _turn(self, agenda: Agenda, timer: Timer) -> None:
+        """One turn of the loop: begin what is due, say how things are, sleep."""
+        self._wake.clear()
+        if self._reload.is_set():
+            self._reload.clear()
+            self._reloaded(agenda)
+        now = self._clock.now()
+        try:
+            self._next = agenda.tick()
+            self._answers()
+        except StoreError as error:
+            self._away(error)
+            self._next = now + _AWAY_PAUSE
+        self._look_after(now)
+        running = agenda.running()
+        self._notifier.status(self._words(running))
+        if not self._is_stuck(running):
+            self._notifier.alive()
+        timer.at(self._next)
+        self._wake.wait(min(_BEAT, (self._notifier.watchdog or _BEAT) / 3))
+
+    def _answers(self) -> None:
+        if self._trouble:
+            _log.info("the database answers again")
+            self._trouble = ""
+
+    def _away(self, error: StoreError) -> None:
+        if not self._trouble:
+            _log.warning("the database is away: waiting for it", error=str(error))
+        self._trouble = str(error)
+
+    def _is_stuck(self, running: Sequence[Running]) -> bool:
+        stuck = [one for one in running if one.pulse.quiet() > self._limits.stuck]
+        for one in stuck:
+            _log.error(
+                "a run is stuck",
+                job=one.job,
+                seconds=round(one.pulse.quiet()),
+                remedy="The service manager restarts syncd; the run goes on where it was. Report it if it happens again.",
+            )
+        return bool(stuck)
+
+    def _words(self, running: Sequence[Running]) -> str:
+        if self._trouble:
+            return f"Waiting for the database. {self._trouble}"
+        if running:
+            return f"Running {', '.join(sorted(one.job for one in running))}."
+        return "Idle."
+
+    def _told(self, ended: Ended) -> None:
+        """A run ended, says its thread."""
+        for duty in self._duties:
+            duty.ended(ended)
+
+    def _look_after(self, now: datetime) -> None:
+        """Do the duties, in a thread, because telling somebody may take long; one turn of them at a time."""
+        if not self._duties or not self._on_duty.acquire(blocking=False):
+            return
+        threading.Thread(target=self._duties_done, args=(self._duties, now), name="duties", daemon=True).start()
+
+    def _duties_done(self, duties: Sequence[Duty], now: datetime) -> None:
+        try:
+            for duty in duties:
+                try:
+                    duty.turn(now)
+                except StoreError as error:
+                    _log.debug("a duty waits for the database", error=str(error))
+                except Exception:  # noqa: BLE001 - whatever a duty does, the daemon goes on
+                    _log.exception("a duty failed")
+        finally:
+            self._on_duty.release()
+
+    def _reloaded(self, agenda: Agenda) -> None:
+        """Go on with the configuration as it is now, or keep the old one and say why."""
+        self._notifier.reloading()
+        try:
+            opened = self._load(self.ready)
+        except SyncdError as error:
+            self._refused(error)
+            return
+        program = opened.program
+        try:
+            program.prepare()
+            self._moved(opened)
+        except SyncdError as error:
+            program.close()
+            self._refused(error)
+            return
+        self._duties = opened.duties
+        agenda.replace(program)
+        self._notifier.ready("The new configuration is in use.")
+        _log.info("configuration read again", jobs=len(program.schedules()))
+
+    def _refused(self, error: SyncdError) -> None:
+        _log.error("the new configuration is refused, the old one stays", error=error.message, remedy=error.remedy)
+        self._notifier.ready(f"The new configuration is refused: {error.message}")
+
+    def _moved(self, opened: Opened) -> None:
+        """Serve the status page for the new program; where it cannot listen, the old page stays."""
+        old, before = self._server, self._address
+        if old is not None and opened.address == before:
+            old.stop()
+            old = None
+        self._serve(opened)
+        if old is not None:
+            old.stop()
+
+    def _drained(self, agenda: Agenda) -> int:
+        """Let runs commit what they have in hand."""
+        self._notifier.stopping("Stopping: what is under way is committed.")
+        ends = time.monotonic() + self._limits.drain
+        while agenda.running() and time.monotonic() < ends:
+            self._pause(0.2)
+        if self._server is not None:
+            self._server.stop()
+        left = [one.job for one in agenda.running()]
+        if left:
+            _log.warning("stopped in the middle; the next start goes on from the last commit", jobs=", ".join(left))
+            os._exit(0)
+        agenda.close()
+        _log.info("stopped")
+        return 0
