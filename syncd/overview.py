@@ -9,6 +9,9 @@ from typing import Protocol
 
 from syncd.storage.reports import Freshness, RefusalRow, RequestHour, RunDay, RunRow
 
+_NAMED = 4
+"""How many of several tables are named."""
+
 HISTORY = timedelta(days=14)
 """How far back the history of runs goes."""
 
@@ -127,18 +130,21 @@ class Overview:
                 yield Concern(token.principal, f"Token: {token.state}.", token.detail, grave=True)
 
     def _failed_jobs(self) -> Iterator[Concern]:
+        tokenless = {token.principal for token in self.tokens if token.state != "ok"}
         for job in self.jobs:
             last = job.last
-            if last is not None and last.status in {"failed", "partial"}:
-                message = last.error or f"The last run ended {last.status}."
-                yield Concern(job.name, message, last.remedy or "", grave=last.status == "failed")
+            if last is None or last.status not in {"failed", "partial"} or job.principal in tokenless:
+                continue
+            message = last.error or f"The last run ended {last.status}."
+            yield Concern(job.name, message, last.remedy or "", grave=last.status == "failed")
 
     def _stale_tables(self) -> Iterator[Concern]:
-        for table in self.tables:
-            if self.is_stale(table):
-                limit = self.stale_after[table.resource, table.principal]
-                message = f"The table is older than the {words(limit.total_seconds())} that its job allows."
-                yield Concern(table.resource, message, "See how the runs of its job ended.", grave=False)
+        stale = [table.resource for table in self.tables if self.is_stale(table)]
+        if not stale:
+            return
+        named = ", ".join(stale[:_NAMED]) + (f" and {len(stale) - _NAMED} more" if len(stale) > _NAMED else "")
+        subject = "A stale table" if len(stale) == 1 else f"{len(stale)} stale tables"
+        yield Concern(subject, f"Older than their job allows: {named}.", "See how its runs ended.", grave=False)
 
 
 @dataclass(frozen=True, slots=True)
