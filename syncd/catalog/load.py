@@ -246,6 +246,10 @@ def _check(entry: _Entry, resource: Resource) -> None:
         if placeholder not in scope and placeholder not in resource.parents and placeholder not in resource.enumerate:
             raise entry.fail(f"nothing gives {{{placeholder}}}; name its supplier under parents", "path")
     _check_types(entry, resource.fields)
+    for part in resource.key:
+        kind = resource.fields.get(part, "string")
+        if kind not in ("integer", "string"):
+            raise entry.fail(f"{part} is of type {kind}; a key is an integer or a string", "key")
 
 
 def _check_types(entry: _Entry, tree: Any) -> None:

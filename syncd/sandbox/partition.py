@@ -74,6 +74,9 @@ class Partition:
         self._recipe: Recipe = recipe_of(entry)
         self._parent = dict(place.parent)
         self.base = self._recipe.count(world, entry, project, self._parent)
+        if entry.key and set(entry.key) <= self._parent.keys():
+            # Its place is all of its identity.
+            self.base = min(self.base, 1)
         self.size = self.base
         self.rows: dict[int, Row] = {}
         self._days: dict[int, str] = {}

@@ -125,6 +125,20 @@ def test_keys_are_columns_that_a_record_brings_or_its_place_gives(catalog: Catal
             assert part in resource.fields or part in resource.parents, f"{resource.name}: {part}"
 
 
+def test_keys_are_whole_numbers_or_texts(resources: list[Resource]) -> None:
+    for resource in resources:
+        for part in resource.key:
+            assert resource.fields.get(part, "string") in ("integer", "string"), f"{resource.name}: {part}"
+
+
+def test_recycle_bins_are_told_of_which_scope(resources: list[Resource]) -> None:
+    for resource in resources:
+        if resource.deletions is None or resource.deletions.path is None:
+            continue
+        scope = "project_id" if resource.scope == "project" else "company_id"
+        assert f"{{{scope}}}" in resource.deletions.path or scope in resource.scope_params, resource.name
+
+
 def test_dated_lists_hold_their_day_in_a_column_of_a_day(resources: list[Resource]) -> None:
     for resource in resources:
         if resource.window is not None and resource.window.column is not None:
