@@ -1,0 +1,385 @@
+"""After any mixture of edits, faults, drift and crashes, one healthy run makes every table equal the source."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from sqlalchemy import text
+from support.fake import FakeClock, Silent
+from support.oracle import problems
+from support.world import (
+    ANSWERS,
+    CATALOG,
+    LOGS,
+    PROJECTS,
+    SHARED,
+    Entry,
+    Spot,
+    World,
+    WorldSource,
+    day,
+    path_of,
+)
+
+from syncd.engine.options import Options
+from syncd.engine.ports import Lease
+from syncd.engine.record import recorded
+from syncd.engine.run import Ports, Run
+from syncd.errors import BadAnswer, RequestRejected, Unauthorized, Unavailable
+from syncd.model import RunRecord, RunReport, Status
+from syncd.storage.database import Database
+from syncd.storage.migrate import upgrade
+from syncd.storage.store import SqlStore
+
+_TORTURE = os.environ.get("HYPOTHESIS_PROFILE") == "torture"
+_EXAMPLES = int(os.environ.get("SYNCD_TORTURE_EXAMPLES", "2000" if _TORTURE else "25"))
+
+_WRITES = ("commit", "sweep", "widen", "forget_sightings", "refused", "allowed", "open_run", "close_run")
+_ERRORS: Sequence[Callable[[], Exception]] = (
+    lambda: Unavailable("Procore does not answer.", status=503),
+    lambda: BadAnswer("The answer is no JSON."),
+    lambda: RequestRejected("Procore answered 422.", status=422),
+    lambda: Unauthorized("Procore answered 401 twice.", status=401),
+)
+
+
+class Killed(Exception):
+    """The process is gone."""
+
+
+class Mortal:
+    """A store whose process dies at one of its writes: just before it, or just after its commit.
+
+    Args:
+        store: The real one.
+        deaths: How many writes happen before, and whether the last one is committed; None: it lives.
+    """
+
+    def __init__(self, store: SqlStore, death: tuple[int, bool] | None = None) -> None:
+        self._store = store
+        self._left, self._committed = death or (-1, False)
+        self.dead = False
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._store, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if self.dead:
+                raise Killed
+            if name not in _WRITES:
+                return real(*args, **kwargs)
+            self._left -= 1
+            if self._left != -1:
+                return real(*args, **kwargs)
+            if self._committed:
+                real(*args, **kwargs)
+            self.dead = True
+            raise Killed
+
+        return call
+
+    def lease(self, name: str, seconds: float) -> Lease:
+        return MortalLease(self, self._store.lease(name, seconds))
+
+
+class MortalLease:
+    """A lease that a dead process does not give back."""
+
+    def __init__(self, store: Mortal, lease: Lease) -> None:
+        self._store = store
+        self._lease = lease
+        self.name, self.fence = lease.name, lease.fence
+
+    def renew(self) -> None:
+        if not self._store.dead:
+            self._lease.renew()
+
+    def release(self) -> None:
+        if not self._store.dead:
+            self._lease.release()
+
+
+_NAMES = st.sampled_from(["name", "weight", "Weight", "owner", "parts", "tags", "flag", "due", "custom_field_7"])
+_LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**66), 2**66),
+    st.integers(-9, 9),
+    st.sampled_from([0.5, 12.25, -3.125, "1.10", "2026-02-03", "2026-02-03T04:05:06Z", "", "é\0", "x" * 300, "  "]),
+)
+_VALUES = st.recursive(
+    _LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2),
+        st.dictionaries(st.sampled_from(["id", "label", "Label", "value", "data_type"]), inner, max_size=3),
+        st.lists(st.dictionaries(st.sampled_from(["id", "label", "bits"]), inner, max_size=3), max_size=3),
+    ),
+    max_leaves=6,
+)
+_FIELDS = st.dictionaries(_NAMES, _VALUES, max_size=3)
+_PARTS = st.lists(
+    st.fixed_dictionaries(
+        {"id": st.integers(1, 9), "label": st.sampled_from(["a", "b"])},
+        optional={"bits": st.lists(st.fixed_dictionaries({"id": st.integers(1, 5), "text": st.just("t")}), max_size=2)},
+    ),
+    max_size=3,
+)
+_GROWING = [name for name in CATALOG if name not in ("answers", "events")]
+
+
+class Machine(RuleBasedStateMachine):
+    """Random lives of the world, with runs between.
+
+    Args:
+        url: The database's.
+        schema: Its schema on PostgreSQL.
+    """
+
+    def __init__(self, url: str, schema: str | None = None) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        self.world = World(self.clock)
+        self.database = Database(url, schema)
+        self.runs = 0
+        self.healthy = False
+        """Whether the tables equalled the world at the end of the last run, and nobody changed it since."""
+
+    @initialize(totals=st.booleans(), page_size=st.integers(1, 6), number=st.integers(0, 12))
+    def begin(self, totals: bool, page_size: int, number: int) -> None:
+        self.world.totals = totals
+        self.world.page_size = page_size
+        for count in range(number):
+            self.insert(list(CATALOG)[count % len(CATALOG)], 0, {}, 3 * count)
+
+    def teardown(self) -> None:
+        try:
+            self.heal()
+        finally:
+            self.database.close()
+
+    # The world's changes.
+
+    def _entry(self, number: int, *, deleted: bool) -> Entry | None:
+        entries = [one for one in self.world.entries if one.deleted is deleted]
+        return entries[number % len(entries)] if entries else None
+
+    @rule(resource=st.sampled_from(list(CATALOG)), where=st.integers(0, 30), fields=_FIELDS, place=st.integers(0, 30))
+    def insert(self, resource: str, where: int, fields: dict[str, Any], place: int) -> None:
+        spot = Spot()
+        if resource == ANSWERS.name:
+            things = [one for one in self.world.entries if one.resource == "things"]
+            if not things:
+                return
+            spot = Spot(None, (("thing_id", things[where % len(things)].record["id"]),))
+        elif CATALOG[resource].scope == "project":
+            spot = Spot(PROJECTS[where % len(PROJECTS)])
+        if resource not in _GROWING:
+            fields = {}
+        if resource == LOGS.name:
+            fields = {**fields, "date": day(self.clock, where % 20)}
+        self.world.insert(resource, spot, fields, place)
+        self.healthy = False
+
+    @rule(number=st.integers(0, 99), fields=_FIELDS)
+    def grow(self, number: int, fields: dict[str, Any]) -> None:
+        entry = self._entry(number, deleted=False)
+        if entry is not None and entry.resource in _GROWING:
+            self.world.edit(entry, fields)
+            self.healthy = False
+
+    @rule(number=st.integers(0, 99), name=st.sampled_from(["x", "y", "z"]), parts=_PARTS)
+    def edit(self, number: int, name: str, parts: list[Any]) -> None:
+        entry = self._entry(number, deleted=False)
+        if entry is not None:
+            fields = {"name": name} if entry.resource not in _GROWING else {"name": name, "parts": parts}
+            if entry.resource == "events":
+                # A record without identity is another one when it changes.
+                fields = {"name": f"{entry.record['name']}{name}"}
+                self.world.ever_deleted.add(id(entry))
+            self.world.edit(entry, fields)
+            self.healthy = False
+
+    @rule(number=st.integers(0, 99))
+    def delete(self, number: int) -> None:
+        entry = self._entry(number, deleted=False)
+        if entry is not None:
+            self.world.delete(entry)
+            self.healthy = False
+
+    @rule(number=st.integers(0, 99))
+    def restore(self, number: int) -> None:
+        entry = self._entry(number, deleted=True)
+        if entry is not None:
+            self.world.restore(entry)
+            self.healthy = False
+
+    @rule(seconds=st.sampled_from([1, 40, 400, 4_000, 30_000]))
+    def wait(self, seconds: int) -> None:
+        self.clock.advance(seconds=seconds)
+
+    # What happens to the next run.
+
+    def _path(self, number: int) -> str:
+        paths = list(dict.fromkeys(self.world.path(one) for one in self.world.entries))
+        return paths[number % len(paths)] if paths else path_of("plain", Spot())
+
+    @rule(number=st.integers(0, 20), page=st.integers(0, 3), error=st.sampled_from(_ERRORS))
+    def fail(self, number: int, page: int, error: Callable[[], Exception]) -> None:
+        self.world.faults[self._path(number)] = (page, error())
+
+    @rule(project=st.sampled_from(PROJECTS), resource=st.sampled_from(["notes", "tasks", "logs"]))
+    def forbid(self, project: int, resource: str) -> None:
+        self.world.refused.add(path_of(resource, Spot(project)))
+
+    @rule()
+    def permit(self) -> None:
+        self.world.refused.clear()
+
+    @rule(kind=st.sampled_from(["insert", "edit", "delete", "restore", "move"]), number=st.integers(0, 99))
+    def drift(self, kind: str, number: int) -> None:
+        changes: dict[str, Callable[[], None]] = {
+            "insert": lambda: self.insert(list(CATALOG)[number % len(CATALOG)], number, {}, number),
+            "edit": lambda: self.edit(number, "moved", []),
+            "delete": lambda: self.delete(number),
+            "restore": lambda: self.restore(number),
+            "move": lambda: self._move(number),
+        }
+        self.world.drift.append(changes[kind])
+
+    def _move(self, number: int) -> None:
+        entry = self._entry(number, deleted=False)
+        if entry is not None:
+            self.edit(number, "moved", [])
+            self.world.move(entry)
+
+    # Runs.
+
+    @rule(full=st.booleans(), accept=st.booleans(), remove=st.sampled_from([False, False, False, True]))
+    def run(self, full: bool, accept: bool, remove: bool) -> None:
+        self._execute(full=full, accept_deletes=accept, remove=remove)
+
+    @rule()
+    def run_as_alice(self) -> None:
+        self._execute(principal="user:alice")
+
+    @rule(writes=st.integers(0, 12), committed=st.booleans())
+    def crash(self, writes: int, committed: bool) -> None:
+        self._execute(death=(writes, committed))
+
+    @precondition(lambda self: self.healthy)
+    @rule()
+    def everything_hides(self) -> None:
+        """Every listing comes back empty, once, as it does when permissions are lost."""
+        self.world.hidden = True
+        self._execute(full=True)
+        self.world.hidden = False
+
+    @rule()
+    def heal(self) -> None:
+        self.world.refused.clear()
+        self.world.faults.clear()
+        self.world.drift.clear()
+        self.clock.advance(seconds=120)
+        for _ in range(2):
+            reports = [
+                self._execute(full=True, accept_deletes=True, principal=who) for who in ("user:alice", "service")
+            ]
+            if all(report is not None and report.status is Status.OK for report in reports):
+                break
+        else:
+            pytest.fail(f"two healthy runs did not end well: {[report and report.error for report in reports]}")
+        store = SqlStore(self.database, self.clock.now)
+        assert problems(self.database, store, self.world) == []
+        self.healthy = True
+
+    def _execute(
+        self, *, principal: str = "service", death: tuple[int, bool] | None = None, **wishes: Any
+    ) -> RunReport | None:
+        self.runs += 1
+        alice = principal != "service"
+        wanted = SHARED if alice else tuple(CATALOG)
+        real = SqlStore(self.database, self.clock.now)
+        store = Mortal(real, death)
+        source = WorldSource(self.world, (lambda one: one.record["id"] % 2 == 0) if alice else (lambda _: True))
+        record = RunRecord(f"run-{self.runs}", principal, "resources", principal, "manual", None, self.clock.now())
+        options = Options(company=1, projects=PROJECTS, resources=wanted, workers=1, **wishes)
+        ports = Ports(source, store, self.clock, Silent(), CATALOG)
+        self.world.changed.clear()
+        try:
+            report = recorded(store, record, self.clock, Run(ports, options, record, frozenset(CATALOG)).execute)
+        except Killed:
+            self.clock.advance(seconds=90)
+            return None
+        note(f"{principal} {report.status} {report.rows} {report.error}")
+        if report.status is Status.OK and not alice:
+            changed = set(self.world.changed)
+            assert problems(self.database, real, self.world, changed, exact=False) == []
+        self._check_tombstones(real)
+        return report
+
+    def _check_tombstones(self, store: SqlStore) -> None:
+        """No row is a tombstone whose record was never deleted."""
+        alive = {
+            (one.resource, one.record["id"])
+            for one in self.world.entries
+            if id(one) not in self.world.ever_deleted and "id" in one.record
+        }
+        for resource in CATALOG.values():
+            store.open(resource, frozenset(CATALOG))
+        with self.database.read() as connection:
+            for name in (resource.name for resource in CATALOG.values() if resource.key):
+                rows = connection.execute(text(f"SELECT id FROM {name} WHERE _syncd_deleted_at IS NOT NULL"))
+                assert [row[0] for row in rows if (name, row[0]) in alive] == []
+
+
+def _settings(examples: int) -> settings:
+    return settings(
+        phases=[Phase.generate] if os.environ.get("QUICK") else list(Phase),
+        max_examples=examples,
+        stateful_step_count=40 if _TORTURE else 15,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+        derandomize=not _TORTURE,
+    )
+
+
+def test_sqlite_equals_the_source_after_any_mixture_of_changes_faults_and_crashes() -> None:
+    with tempfile.TemporaryDirectory(prefix="syncd-machine-") as folder:
+        template = Path(folder) / "template.db"
+        empty = Database(f"sqlite:///{template}")
+        upgrade(empty)
+        with empty.write() as connection:
+            connection.exec_driver_sql("SELECT 1")
+        empty.close()
+        path = Path(folder) / "machine.db"
+
+        def machine() -> Machine:
+            for old in Path(folder).glob("machine.db*"):
+                old.unlink()
+            shutil.copy(template, path)
+            return Machine(f"sqlite:///{path}")
+
+        run_state_machine_as_test(machine, settings=_settings(_EXAMPLES))  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.postgres
+def test_postgresql_equals_the_source_after_any_mixture_of_changes_faults_and_crashes(postgres_url: str) -> None:
+    numbers = itertools.count()
+
+    def machine() -> Machine:
+        made = Machine(postgres_url, f"machine_{next(numbers)}")
+        upgrade(made.database)
+        return made
+
+    run_state_machine_as_test(machine, settings=_settings(max(5, _EXAMPLES // 10)))  # type: ignore[no-untyped-call]
