@@ -23,6 +23,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key"),
     )
     op.create_table(
+        "syncd_claims",
+        sa.Column("principal", sa.Text(), nullable=False),
+        sa.Column("company_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("lease", sa.Text(), nullable=False),
+        sa.Column("fence", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("principal", "company_id", "resource"),
+    )
+    op.create_table(
         "syncd_locks",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("owner", sa.Text(), nullable=False),
@@ -242,4 +251,5 @@ def downgrade() -> None:
     op.drop_table("syncd_partitions")
     op.drop_table("syncd_meta")
     op.drop_table("syncd_locks")
+    op.drop_table("syncd_claims")
     op.drop_table("syncd_incidents")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -180,6 +180,15 @@ class Store(Protocol):
         Raises:
             JobBusy: Another process has it; the message says who, since when, and until when.
         """
+
+    def claim(self, lease: Lease, principal: str, company_id: int, resources: Collection[str]) -> frozenset[str]:
+        """Claim those resources that no other run is reading for this principal and company; which these are.
+
+        A claim stands until it is released or the lease ends.
+        """
+
+    def disclaim(self, lease: Lease, resources: Collection[str]) -> None:
+        """Release claims."""
 
     def open_run(self, run: RunRecord) -> None:
         """Record that a run began."""

@@ -38,6 +38,8 @@ _log = structlog.get_logger(__name__)
 _CHUNK = 200
 """Partitions whose cursors are read in one query."""
 _PARTIAL_EXIT = 3
+_LOOK_AGAIN = 1.0
+"""Seconds until a claim that another run holds is asked for again."""
 _NOTES = 3
 """Different reasons told per resource; all of them stand in `syncd_partitions`."""
 
@@ -166,7 +168,6 @@ class Run:
                 if projects is None and any(session.resource.scope == "project" for session in sessions):
                     projects = planner.projects()
                 self._stage(sessions, planner, projects or [], tools)
-                writer.flush()
         finally:
             writer.close()
 
@@ -184,6 +185,26 @@ class Run:
         )
 
     def _stage(self, sessions: Sequence[Session], planner: Planner, projects: Sequence[int], tools: Tools) -> None:
+        """Read these resources; those that another run is reading, when it has done so."""
+        store, principal, company = self._ports.store, self._record.principal, self._options.company
+        left = {session.resource.name: session for session in sessions}
+        told = False
+        while left:
+            mine = store.claim(tools.lease, principal, company, left.keys())
+            if not mine:
+                if not told:
+                    self._log.info("waiting for another job that reads the same resources", resources=sorted(left))
+                told = True
+                self._ports.progress.waiting(_LOOK_AGAIN, "another job reads the same resources")
+                self._ports.clock.sleep(_LOOK_AGAIN)
+                continue
+            try:
+                self._read([left.pop(name) for name in list(left) if name in mine], planner, projects, tools)
+                tools.writer.flush()
+            finally:
+                store.disclaim(tools.lease, mine)
+
+    def _read(self, sessions: Sequence[Session], planner: Planner, projects: Sequence[int], tools: Tools) -> None:
         work = _Shared(self._planned(sessions, planner, projects))
         threads = [
             threading.Thread(target=self._worker, args=(work, tools), name=f"partition-{number}", daemon=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from syncd.model import (
     Write,
 )
 from syncd.storage import tables as own
+from syncd.storage.claims import Claims
 from syncd.storage.database import Database, Now
 from syncd.storage.lease import Fenced, SqlLease, check_fence
 from syncd.storage.ledger import Ledger
@@ -80,6 +81,7 @@ class SqlStore:
         self._numbers = PartitionNumbers(self._insert)
         self._put_cursors = _upsert(self._insert(own.cursors), own.cursors, "partition_id")
         self._ledger = Ledger(database, now)
+        self._claims = Claims(database, now)
 
     def open(self, resource: Resource, table_names: frozenset[str]) -> Layout:
         """Make the resource's tables as the catalog has them, or bring them up to it, additively."""
@@ -463,6 +465,14 @@ class SqlStore:
     def lease(self, name: str, seconds: float) -> SqlLease:
         """Take a lease."""
         return SqlLease(self._database, self._now, name, seconds)
+
+    def claim(self, lease: Fenced, principal: str, company_id: int, resources: Collection[str]) -> frozenset[str]:
+        """Claim those resources that no other run is reading; which these are."""
+        return self._claims.take(lease, principal, company_id, resources)
+
+    def disclaim(self, lease: Fenced, resources: Collection[str]) -> None:
+        """Release claims."""
+        self._claims.release(lease, resources)
 
     def open_run(self, run: RunRecord) -> None:
         """Record that a run began."""

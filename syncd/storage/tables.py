@@ -201,6 +201,16 @@ locks = Table(
     Column("expires_at", UtcDateTime, nullable=False),
 )
 
+claims = Table(
+    "syncd_claims",
+    metadata,
+    Column("principal", Text, primary_key=True),
+    Column("company_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("resource", Text, primary_key=True),
+    Column("lease", Text, nullable=False),  # name and fence of the run's lease: the claim stands as long as it does
+    Column("fence", BigInteger, nullable=False),
+)
+
 tokens = Table(
     "syncd_tokens",
     metadata,

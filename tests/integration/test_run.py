@@ -250,3 +250,23 @@ def test_dated_logs_are_read_back_to_their_start_and_past_days_again_on_each_run
     bench.run(accept_deletes=True)
     assert bench.rows("select id from logs where _syncd_deleted_at is not null") == [(2,)]
     assert bench.rows("select id from logs where _syncd_deleted_at is null") == [(1,)]
+
+
+def test_two_jobs_never_list_one_resource_at_once(make: Make) -> None:
+    bench = make(PLAIN)
+    bench.source.lists[PLAIN.path] = [thing(bench, n) for n in range(5)]
+    other = bench.store.lease("job:other", 60)
+    assert bench.store.claim(other, "service", 1, ["plain"]) == {"plain"}
+    began = bench.clock.now()
+    assert bench.run().status == "ok"
+    assert (bench.clock.now() - began).total_seconds() >= 60, "it waited until the other run's lease had ended"
+    assert bench.store.claim(other, "user:alice", 1, ["plain"]) == {"plain"}, "another principal's rows are its own"
+
+
+def test_a_claim_ends_with_its_release(make: Make) -> None:
+    bench = make(PLAIN)
+    one, two = bench.store.lease("job:one", 60), bench.store.lease("job:two", 60)
+    assert bench.store.claim(one, "service", 1, ["plain", "things"]) == {"plain", "things"}
+    assert bench.store.claim(two, "service", 1, ["plain", "rfis"]) == {"rfis"}
+    bench.store.disclaim(one, ["plain"])
+    assert bench.store.claim(two, "service", 1, ["plain", "things"]) == {"plain"}

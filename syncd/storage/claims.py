@@ -1,0 +1,65 @@
+"""Which run reads which resource at the moment, so that two jobs never list the same partition at once.
+
+Two listings of one partition would each take the other's new rows for rows that are gone. A claim needs no heartbeat
+of its own: it stands as long as the lease of the run that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, and_, delete, exists, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.elements import ColumnElement
+
+from syncd.storage import tables as own
+from syncd.storage.database import Database, Now
+from syncd.storage.lease import Fenced
+
+
+class Claims:
+    """Claims of all runs on one database.
+
+    Args:
+        database: Where.
+        now: The wall clock, UTC.
+    """
+
+    def __init__(self, database: Database, now: Now) -> None:
+        self._database = database
+        self._now = now
+
+    def take(self, lease: Fenced, principal: str, company_id: int, resources: Collection[str]) -> frozenset[str]:
+        """Claim those resources that no other run has claimed; which these are."""
+        with self._database.write() as connection:
+            for resource in sorted(resources):
+                self._take(connection, lease, principal, company_id, resource)
+            c = own.claims
+            mine = and_(c.c.principal == principal, c.c.company_id == company_id, c.c.resource.in_(resources))
+            held = connection.execute(select(c.c.resource).where(mine, _by(lease)))
+            return frozenset(row.resource for row in held)
+
+    def _take(self, connection: Connection, lease: Fenced, principal: str, company_id: int, resource: str) -> None:
+        c, k = own.claims, own.locks
+        stands = exists().where(
+            k.c.name == c.c.lease, k.c.fence == c.c.fence, k.c.owner != "", k.c.expires_at > self._now()
+        )
+        insert = sqlite.insert(c) if self._database.is_sqlite else postgresql.insert(c)
+        connection.execute(
+            insert.values(
+                principal=principal, company_id=company_id, resource=resource, lease=lease.name, fence=lease.fence
+            ).on_conflict_do_update(
+                index_elements=["principal", "company_id", "resource"],
+                set_={"lease": lease.name, "fence": lease.fence},
+                where=or_(c.c.lease == lease.name, ~stands),
+            )
+        )
+
+    def release(self, lease: Fenced, resources: Collection[str]) -> None:
+        """Give claims up."""
+        with self._database.write() as connection:
+            connection.execute(delete(own.claims).where(_by(lease), own.claims.c.resource.in_(resources)))
+
+
+def _by(lease: Fenced) -> ColumnElement[bool]:
+    return and_(own.claims.c.lease == lease.name, own.claims.c.fence == lease.fence)
