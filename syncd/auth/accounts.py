@@ -8,12 +8,12 @@ from datetime import timedelta
 
 import structlog
 
-from syncd.auth.grants import Grants
+from syncd.auth.grants import Grant, Grants, TokenEndpointUnavailable
 from syncd.auth.ports import Clock, Failures, Locks, StoredToken, TokenStore
 from syncd.auth.secret import Secret
 from syncd.auth.users import lease_name
 from syncd.auth.vault import Vault
-from syncd.errors import ConfigError, JobBusy, SyncdError
+from syncd.errors import ConfigError, ConsentNeeded, JobBusy, SyncdError
 from syncd.model import Principal
 
 _log = structlog.get_logger(__name__)
@@ -61,17 +61,27 @@ class Accounts:
         Raises:
             ConsentNeeded: The code is dead.
             CredentialsRefused: Procore does not accept the app's credentials.
-            TokenEndpointUnavailable: Not now; the user has to begin anew.
+            SyncdError: The token endpoint is in trouble; the user has to begin anew.
             VaultError: The vault's key cannot be used; the code was not exchanged.
             StoreError: The pair could not be stored.
         """
         vault = self._vault()
         with self._exclusively(label):
             now = self._clock.now()
-            grant = self._grants.exchange(code)
+            grant = self._exchanged(label, code)
             sealed = vault.seal(grant.access, grant.refresh)
             self._store.create(label, sealed, now + timedelta(seconds=grant.life), now)
         self._failures.worked(str(Principal(label)))
+
+    def _exchanged(self, label: str, code: Secret) -> Grant:
+        again = f"Start again: syncd auth login {label}"
+        try:
+            return self._grants.exchange(code)
+        except ConsentNeeded as error:
+            raise ConsentNeeded(error.message, again) from None
+        except TokenEndpointUnavailable as error:
+            # A code lives once and shortly: a person is there to begin anew.
+            raise SyncdError(error.message, again) from None
 
     def logout(self, label: str) -> SyncdError | None:
         """Revoke a user's tokens at Procore and forget them; they are forgotten also where they could not be revoked.

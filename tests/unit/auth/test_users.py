@@ -8,13 +8,12 @@ import pytest
 from support.tokens import KEY, Endpoint, MemoryFailures, MemoryLocks, MemoryTokens, Time, lost_after, vault
 
 from syncd.auth.accounts import Accounts
-from syncd.auth.grants import TokenEndpointUnavailable
 from syncd.auth.manager import TokenManager
 from syncd.auth.ports import StoredToken
 from syncd.auth.secret import Secret
 from syncd.auth.users import UserSupply, lease_name
 from syncd.auth.vault import Vault, new_key
-from syncd.errors import ConfigError, ConsentNeeded, StoreUnavailable, VaultError
+from syncd.errors import ConfigError, ConsentNeeded, StoreUnavailable, SyncdError, VaultError
 
 
 @dataclass
@@ -330,6 +329,7 @@ def test_an_unusable_key_spends_no_code(bench: Bench) -> None:
 def test_a_code_whose_answer_was_lost_is_told_as_such(bench: Bench) -> None:
     bench.endpoint.live.add("a-code")
     bench.endpoint.script = [lost_after(bench.endpoint)]
-    with pytest.raises(TokenEndpointUnavailable):
+    with pytest.raises(SyncdError) as caught:
         bench.accounts.login("bob", Secret("a-code"))
+    assert caught.value.remedy == "Start again: syncd auth login bob"
     assert bench.store.get("bob") is None
