@@ -472,7 +472,7 @@ class App:
         return Overview(
             now=now,
             jobs=jobs,
-            tables=reports.freshness(),
+            tables=reports.freshness(self.configuration.jobs),
             tokens=self._token_views(),
             quota=quota,
             quota_share=self.configuration.settings.procore.quota_share,
@@ -509,7 +509,7 @@ class App:
         return History(
             since=since,
             days=reports.run_days(jobs, since),
-            errors=reports.recent_errors(jobs, since, limit=12),
+            errors=reports.recent_errors(jobs, since, limit=200),
             requests=reports.requests_since(self.client_digest, since),
         )
 

@@ -198,7 +198,8 @@ class StatusServer:
     def __init__(self, host: str, port: int, view: View, ready: Ready) -> None:
         self._host = host
         self._port = port
-        self._app = StatusApp(view, ready, Metrics(view), host)
+        self._metrics = Metrics(view)
+        self._app = StatusApp(view, ready, self._metrics, host)
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -216,6 +217,7 @@ class StatusServer:
             SyncdError: The port is taken, or the host is not this machine's.
         """
         self._server = server = self._listening()
+        self._metrics.begin()
         self._thread = threading.Thread(
             target=server.serve_forever, kwargs={"poll_interval": _POLL}, name="http", daemon=True
         )

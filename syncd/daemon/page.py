@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from syncd import __version__
 from syncd.overview import HISTORY, Concern, History, JobView, Overview, QuotaView, words
-from syncd.storage.reports import Freshness, RequestHour
+from syncd.storage.reports import Freshness, RequestHour, RunRow
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -27,7 +27,8 @@ _FRESHEST, _OLDEST = 60.0, 30 * 86_400.0
 """Seconds of age at the ends of the freshness bars."""
 _IN_SIGHT = 0.15
 """A chart reaches up to the allowance when so much of it was used at the peak; else the bars would be invisible."""
-_LONGEST_LIST = 30
+_LONGEST_LIST = 24
+_LONGEST_ERRORS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,19 @@ class Bar:
     width: float
     limit: float | None
     age: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An error that runs of a job ended with.
+
+    Attributes:
+        last: The latest of these runs.
+        times: How many there are.
+    """
+
+    last: RunRow
+    times: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +163,12 @@ class Page:
     def render(self, overview: Overview, history: History) -> str:
         """The document."""
         now = overview.now
-        concerns = overview.concerns()
+        concerns, bars = overview.concerns(), _bars(overview)
         return self._template.render(
             style=Markup(self._style),  # noqa: S704 - the program's own file
             version=__version__,
             now=now,
+            words=words,
             ago=lambda then: f"{words((now - then).total_seconds())} ago",
             ahead=lambda then: _ahead(now, then),
             span=lambda run: words(((run.finished_at or now) - run.started_at).total_seconds()),
@@ -162,7 +177,8 @@ class Page:
             jobs=overview.jobs,
             days=_days(now),
             rows=_rows(overview.jobs, history, now),
-            bars=_bars(overview),
+            bars=bars[:_LONGEST_LIST],
+            more_bars=bars[_LONGEST_LIST:],
             ticks=[(_place(seconds), name) for seconds, name in _TICKS],
             gauges=[_gauge(window, overview) for window in overview.quota],
             chart=_chart(overview, history.requests),
@@ -170,7 +186,7 @@ class Page:
             refusals=overview.refusals[:_LONGEST_LIST],
             more_refusals=max(0, len(overview.refusals) - _LONGEST_LIST),
             rejects=overview.rejects,
-            errors=history.errors,
+            errors=_troubles(history.errors),
             observations=overview.observations,
         )
 
@@ -219,6 +235,15 @@ def _cell(job: str, day: date, counts: Mapping[str, int]) -> Cell:
     said = ", ".join(f"{counts[status]:,} {status}" for status in named) or "no runs"
     mark = named[0] if named else "none"
     return Cell(mark, mark in {"failed", "partial"} and "ok" in named, f"{job}, {day:%a %d %b}: {said}")
+
+
+def _troubles(errors: Iterable[RunRow]) -> list[Trouble]:
+    """The same error of the same job once, with its last run; the latest first."""
+    found: dict[tuple[str, str | None], Trouble] = {}
+    for run in errors:
+        key = (run.job, run.error)
+        found[key] = Trouble(found[key].last, found[key].times + 1) if key in found else Trouble(run, 1)
+    return list(found.values())[:_LONGEST_ERRORS]
 
 
 def _place(seconds: float) -> float:

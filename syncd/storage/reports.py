@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, false, func, or_, select
+from sqlalchemy.sql.elements import ColumnElement
 
 from syncd.storage import tables as own
 from syncd.storage.database import Database
@@ -179,9 +180,16 @@ class Reports:
                 for row in connection.execute(query)  # type: ignore[call-overload]
             ]
 
-    def freshness(self) -> list[Freshness]:
-        """Every table that has been read, by name."""
-        p = own.partitions
+    def freshness(self, jobs: Collection[str] = ()) -> list[Freshness]:
+        """Every table that has been read, by name.
+
+        Args:
+            jobs: Whose last runs tell which partitions there still are: where all of a resource went well, a partition
+                that the run did not touch belongs to a parent or project that has gone, and says nothing of today.
+        """
+        p, r = own.partitions, own.runs
+        there = ~func.coalesce(or_(false(), *self._gone(jobs)), false())
+        standing = p.outerjoin(r, r.c.id == p.c.run_id)
         query = (
             select(
                 p.c.resource,
@@ -192,12 +200,15 @@ class Reports:
                 func.count(p.c.checked_at).label("checked"),
                 func.sum(func.coalesce(p.c.stored, 0)).label("rows"),
             )
+            .select_from(standing)
+            .where(there)
             .group_by(p.c.resource, p.c.principal)
             .order_by(p.c.resource, p.c.principal)
         )
         doubtful = (
             select(p.c.resource, p.c.principal, func.count().label("count"))
-            .where(p.c.status.is_not(None), p.c.status != "ok")
+            .select_from(standing)
+            .where(there, p.c.status.is_not(None), p.c.status != "ok")
             .group_by(p.c.resource, p.c.principal)
         )
         with self._database.read() as connection:
@@ -214,6 +225,17 @@ class Reports:
                 )
                 for row in connection.execute(query)
             ]
+
+    def _gone(self, jobs: Collection[str]) -> Iterator[ColumnElement[bool]]:
+        """What is true of the partitions that the jobs do not read any more."""
+        p, r, one = own.partitions, own.runs, own.run_resources
+        for job in jobs:
+            ended = select(r.c.id, r.c.started_at).where(r.c.job == job, r.c.status.in_(("ok", "partial")))
+            with self._database.read() as connection:
+                last = connection.execute(ended.order_by(r.c.started_at.desc()).limit(1)).first()
+            if last is not None:
+                whole = select(one.c.resource).where(one.c.run_id == last.id, one.c.status == "ok")
+                yield and_(r.c.job == job, p.c.resource.in_(whole), p.c.checked_at < last.started_at)
 
     def refusals(self) -> list[RefusalRow]:
         """All that is remembered as refused."""
