@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -22,15 +23,26 @@ from syncd.api.pacer import Pacer
 from syncd.api.ports import Clock
 from syncd.api.quota import Report
 from syncd.api.requests import RequestLedger
-from syncd.errors import ApiError, BadAnswer, Refused, RequestRejected, SyncdError, Unauthorized, Unavailable
+from syncd.errors import ApiError, BadAnswer, Refused, RequestRejected, Unauthorized, Unavailable
 from syncd.model import Priority
 
 _log = structlog.get_logger(__name__)
 
 _ABSURD_WAIT = 3600.0
 """Seconds; a Retry-After beyond it is not obeyed but reported."""
+_BLIND_WAIT = 10.0
+"""Seconds to wait after a refusal for quota that names no believable end; doubled with each in a row."""
+_LONGEST_BLIND_WAIT = 300.0
+_JITTER = 0.5
+"""Seconds that a refusal's end is put off by at most, so that many programs do not come back at once."""
 _REASON_LENGTH = 200
-_TRANSIENT = frozenset({408, 500, 502, 503, 504})
+_YEAR_2200 = 7_258_118_400.0
+_DOWN = frozenset({500, 502, 503, 504})
+_TRANSIENT = _DOWN | {408}
+_ENCODINGS = frozenset({"", "identity", "gzip"})
+"""What was asked for; stacked encodings would unpack without bounds."""
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+"""What may be an integer beyond 64 bits, which orjson makes a float of."""
 _REFUSED = frozenset({403, 404})
 
 
@@ -88,6 +100,7 @@ class _Spent:
     deadline: float
     requests: int = 0
     refusals: int = 0
+    last: _Transient | None = None
 
 
 class Client:
@@ -158,23 +171,24 @@ class Client:
         spent = _Spent(self._clock.monotonic() + self._limits.seconds)
         shown = path.partition("?")[0]
         request = self._http.build_request(
-            method, self._api_url + path, params=list(params) or None, json=body, headers=_headers(company_id)
+            method,
+            f"{self._api_url}/{path.lstrip('/')}",
+            params=list(params) or None,
+            json=body,
+            headers=_headers(company_id),
         )
         retrying = Retrying(
             stop=stop_after_attempt(self._limits.attempts),
-            wait=self._pause,
+            wait=lambda state: self._pause(state, spent),
             retry=retry_if_exception_type(_Transient),
-            sleep=lambda seconds: self._rest(seconds, spent, waiting),
+            sleep=lambda seconds: self._rest(seconds, shown, spent, waiting),
             before_sleep=lambda state: self._say(state, shown),
             reraise=True,
         )
         try:
             return retrying(self._attempt, request, shown, priority, spent, waiting)
         except _Transient as last:
-            error = BadAnswer if last.status == httpx.codes.OK else Unavailable
-            raise error(
-                f"{_capital(str(last))} for {shown}, {spent.requests} times over.", "", status=last.status
-            ) from None
+            raise _given_up(last, shown, f"{spent.requests} times over") from None
 
     def _attempt(
         self,
@@ -185,59 +199,101 @@ class Client:
         waiting: Callable[[float, str], None] | None,
     ) -> Answer:
         while True:
-            self._circuit.enter(spent.deadline)
-            if self._ready is not None:
-                self._ready()
-            self._pacer.acquire(priority, waiting)
-            response, body, sent_at = self._exchange(request, spent)
+            with self._circuit.passing(spent.deadline):
+                response, body, sent_at = self._authorised(request, priority, spent, waiting)
             if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
                 return self._answer(response, body, sent_at, shown, spent)
             spent.refusals += 1
             if spent.refusals > self._limits.refusals:
                 raise Unavailable(f"Procore refuses {shown} for quota, again and again.", status=429)
 
-    def _exchange(self, request: httpx.Request, spent: _Spent) -> tuple[httpx.Response, bytes, datetime]:
-        """Send once; whatever comes of it, the pacer and the ledger hear of it."""
+    def _authorised(
+        self,
+        request: httpx.Request,
+        priority: Priority,
+        spent: _Spent,
+        waiting: Callable[[float, str], None] | None,
+    ) -> tuple[httpx.Response, bytes, datetime]:
+        """Send with a token; every request of the exchange is paced and counted, a renewed token's too."""
+        if self._ready is not None:
+            self._ready()
+        self._wait_for_slot(priority, spent, waiting)
+        flow = self._auth.sync_auth_flow(request)
+        try:
+            outgoing = next(flow)
+        except BaseException:
+            self._pacer.lost()
+            raise
+        while True:
+            found = self._exchange(outgoing, spent)
+            try:
+                outgoing = flow.send(found[0])
+            except StopIteration:
+                return found
+            self._wait_for_slot(priority, spent, waiting)
+
+    def _wait_for_slot(self, priority: Priority, spent: _Spent, waiting: Callable[[float, str], None] | None) -> None:
         began = self._clock.monotonic()
+        self._pacer.acquire(priority, waiting)
+        spent.deadline += self._clock.monotonic() - began
+
+    def _exchange(self, request: httpx.Request, spent: _Spent) -> tuple[httpx.Response, bytes, datetime]:
+        """Send once; whatever comes of it, the pacer, the circuit and the ledger hear of it."""
+        sent_at, began = self._pacer.server_time(), self._clock.monotonic()
         spent.requests += 1
         with self._lock:
             self.requests += 1
         try:
-            response = self._http.send(request, stream=True, auth=self._auth, follow_redirects=False)
-            try:
-                body = self._read(response)
-            finally:
-                response.close()
+            response = self._http.send(request, stream=True, auth=None, follow_redirects=False)
         except httpx.TransportError as error:
             self._pacer.lost()
             self._ledger.count(0, request)
             self._circuit.failed()
             raise _Transient(_transport(error)) from None
-        except httpx.DecodingError:
-            self._pacer.lost()
-            self._ledger.count(response.status_code, request)
-            raise _Transient("a damaged answer came", httpx.codes.OK) from None
-        except SyncdError:
+        except BaseException:
             self._pacer.lost()
             raise
-        took = self._clock.monotonic() - began
-        date = _date(response.headers)
-        self._pacer.answered(self._report(response), date)
-        self._ledger.count(response.status_code, request, response)
-        arrived = date if date is not None else self._pacer.server_time()
-        sent_at = datetime.fromtimestamp(int(arrived - took), UTC)
+        try:
+            date = self._heard(request, response, spent)
+            if date is not None:
+                sent_at = min(sent_at, date - (self._clock.monotonic() - began))
+            body = self._read(response, spent.deadline)
+        except httpx.TransportError as error:
+            self._circuit.failed()
+            raise _Transient(_transport(error)) from None
+        except httpx.DecodingError:
+            raise _Transient("a damaged answer came", httpx.codes.OK) from None
+        finally:
+            response.close()
+        if response.status_code not in _DOWN:
+            self._circuit.worked()
+        else:
+            self._circuit.failed()
         _log.debug(
             "request",
             method=request.method,
             path=request.url.path,
             status=response.status_code,
-            milliseconds=round(took * 1000),
+            milliseconds=round((self._clock.monotonic() - began) * 1000),
             bytes=len(body),
             request_id=response.headers.get("x-request-id"),
         )
-        return response, body, sent_at
+        return response, body, datetime.fromtimestamp(int(sent_at), UTC)
 
-    def _read(self, response: httpx.Response) -> bytes:
+    def _heard(self, request: httpx.Request, response: httpx.Response, spent: _Spent) -> float | None:
+        """What an answer's headers say goes to the pacer and the ledger; the server's time, where they give it."""
+        date = _date(response.headers)
+        self._pacer.answered(self._report(response, spent.refusals), date)
+        self._ledger.count(response.status_code, request, response)
+        return date
+
+    def _read(self, response: httpx.Response, deadline: float) -> bytes:
+        encoding = response.headers.get("content-encoding", "").strip().lower()
+        if encoding not in _ENCODINGS:
+            raise BadAnswer(
+                f"The answer for {response.request.url.path} is encoded in a way that was not asked for.",
+                "Check procore.api_url, and who answers there.",
+            )
         chunks: list[bytes] = []
         size = 0
         for chunk in response.iter_bytes():
@@ -247,36 +303,47 @@ class Client:
                     f"The answer for {response.request.url.path} is larger than {self._limits.body:,} bytes.",
                     "Ask for smaller pages: page_size in a catalog entry of your own.",
                 )
+            if self._clock.monotonic() > deadline:
+                raise _Transient("an answer did not come to its end")
             chunks.append(chunk)
         return b"".join(chunks)
 
-    def _report(self, response: httpx.Response) -> Report:
+    def _report(self, response: httpx.Response, refusals: int) -> Report:
         headers = response.headers
-        blocked = None
-        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            now = self._pacer.server_time()
-            reset = _number(headers.get("x-rate-limit-reset"))
-            after = _retry_after(headers, now)
-            if after is not None and after > _ABSURD_WAIT:
-                _log.warning("Procore asks for an absurd wait; an hour at most is waited", retry_after=round(after))
-            ends = [now + after] if after is not None else []
-            ends += [reset] if reset is not None and reset > now else []
-            blocked = min(max(ends, default=now + 1.0), now + _ABSURD_WAIT)
-            _log.warning("Procore refuses requests for quota", until=round(blocked - now, 1))
+        reset = _number(headers.get("x-rate-limit-reset"))
+        refused = response.status_code == httpx.codes.TOO_MANY_REQUESTS
         return Report(
             limit=_integer(headers.get("x-rate-limit-limit")),
             remaining=_integer(headers.get("x-rate-limit-remaining")),
-            reset=_number(headers.get("x-rate-limit-reset")),
-            blocked_until=blocked,
+            reset=reset,
+            blocked_until=self._blocked(headers, reset, refusals) if refused else None,
         )
+
+    def _blocked(self, headers: Mapping[str, str], reset: float | None, refusals: int) -> float:
+        """Until when a refusal for quota holds everybody back; what is absurd of it is not obeyed."""
+        now = self._pacer.server_time()
+        after = self._asked_to_wait(headers)
+        ends = [end for end in (reset, None if after is None else now + after) if end is not None]
+        believed = [end for end in ends if now < end <= now + _ABSURD_WAIT]
+        blind = now + min(_BLIND_WAIT * 2 ** min(refusals, 10), _LONGEST_BLIND_WAIT)
+        until = max(believed, default=blind) + random.uniform(0, _JITTER)  # noqa: S311 - no secret
+        _log.warning("Procore refuses requests for quota", seconds=round(until - now, 1))
+        return until
+
+    def _asked_to_wait(self, headers: Mapping[str, str]) -> float | None:
+        """Retry-After in seconds, unless it is absurd."""
+        after = _retry_after(headers, self._pacer.server_time())
+        if after is not None and after > _ABSURD_WAIT:
+            _log.warning(
+                "Procore asks for an absurd wait; syncd asks again sooner, and carefully", seconds=round(after)
+            )
+            return None
+        return after
 
     def _answer(self, response: httpx.Response, body: bytes, sent_at: datetime, shown: str, spent: _Spent) -> Answer:
         status = response.status_code
         if status in _TRANSIENT:
-            self._circuit.failed()
-            after = _retry_after(response.headers, self._pacer.server_time())
-            raise _Transient(f"Procore answered {status}", status, after)
-        self._circuit.worked()
+            raise _Transient(f"Procore answered {status}", status, self._asked_to_wait(response.headers))
         if response.is_success:
             try:
                 data = parse(body)
@@ -285,19 +352,19 @@ class Client:
             return Answer(data, response.headers, sent_at, spent.requests, len(body))
         raise _final(response, body, shown)
 
-    def _pause(self, state: RetryCallState) -> float:
+    def _pause(self, state: RetryCallState, spent: _Spent) -> float:
         error = state.outcome.exception() if state.outcome else None
-        after = error.after if isinstance(error, _Transient) else None
+        spent.last = error if isinstance(error, _Transient) else None
         drawn = wait_random_exponential(multiplier=0.5, max=self._limits.longest_pause)(state)
-        return drawn if after is None else max(drawn, min(after, _ABSURD_WAIT))
+        after = spent.last.after if spent.last else None
+        return drawn if after is None else max(drawn, after)
 
-    def _rest(self, seconds: float, spent: _Spent, waiting: Callable[[float, str], None] | None) -> None:
+    def _rest(self, seconds: float, shown: str, spent: _Spent, waiting: Callable[[float, str], None] | None) -> None:
         left = spent.deadline - self._clock.monotonic()
         if seconds > left:
-            raise Unavailable(
-                f"Procore asks to wait {round(seconds)} s, longer than a request may take ({round(self._limits.seconds)} s).",
-                "The next run tries again.",
-            )
+            last = spent.last or _Transient("no answer came")
+            asked = f", and asks to wait {round(last.after)} s" if last.after is not None else ""
+            raise _given_up(last, shown, f"{spent.requests} times within {round(self._limits.seconds)} s{asked}")
         if waiting is not None and seconds > 1.0:
             waiting(seconds, "a retry")
         self._clock.sleep(seconds)
@@ -308,15 +375,25 @@ class Client:
 
 
 def parse(body: bytes) -> Any:
-    """JSON; also what strict parsers refuse: NaN and infinities (as text), lone surrogates.
+    """JSON; also what strict parsers refuse or round: NaN and infinities (as text), lone surrogates, integers of any size.
 
     Raises:
         ValueError: It is no JSON.
     """
+    if not _LONG_NUMBER.search(body):
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            pass
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
         return json.loads(body.decode("utf-8", "surrogatepass"), parse_constant=str)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _given_up(last: _Transient, shown: str, how_often: str) -> ApiError:
+    error = BadAnswer if last.status == httpx.codes.OK else Unavailable
+    return error(f"{_capital(str(last))} for {shown}, {how_often}.", "The next run tries again.", status=last.status)
 
 
 def _headers(company_id: int | None) -> dict[str, str]:
@@ -370,11 +447,19 @@ def _transport(error: httpx.TransportError) -> str:
 
 
 def _date(headers: Mapping[str, str]) -> float | None:
-    try:
-        moment = parsedate_to_datetime(headers["date"])
-    except (KeyError, ValueError, TypeError):
+    return _moment(headers.get("date"))
+
+
+def _moment(text: str | None) -> float | None:
+    """An HTTP date as Unix seconds; None where it is none, or of no believable century."""
+    if text is None:
         return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    try:
+        moment = parsedate_to_datetime(text)
+        seconds = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return seconds if 0 < seconds < _YEAR_2200 else None
 
 
 def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -384,11 +469,9 @@ def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
         return None
     seconds = _number(value)
     if seconds is None:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - now
-        except (ValueError, TypeError):
-            return None
-    return max(0.0, seconds)
+        moment = _moment(value)
+        seconds = None if moment is None else moment - now
+    return None if seconds is None else max(0.0, seconds)
 
 
 def _number(text: str | None) -> float | None:

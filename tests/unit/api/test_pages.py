@@ -97,7 +97,7 @@ def read(server: Callable[..., Answer], request: ListRequest) -> list[Any]:
     overlap=st.booleans(),
 )
 def test_every_record_is_listed_once_whatever_paging_headers_there_are(
-    count: int, size: int, cap: int | None, headers: tuple[str, ...], overlap: bool
+    count: int, size: int, cap: int | None, headers: tuple[str, ...], *, overlap: bool
 ) -> None:
     if cap is not None and "per-page" not in headers and "link" not in headers and "total" not in headers:
         return
