@@ -184,6 +184,7 @@ class App:
         """Hand on what is counted, and close connections."""
         try:
             self.ledger.flush()
+            self.pacer.flush()
         finally:
             self.http.close()
             self.database.close()
