@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from syncd.app import App
     from syncd.auth.secret import Redactor
     from syncd.clock import SystemClock
-    from syncd.daemon.service import Opened, Server
+    from syncd.daemon.alerts import Target
+    from syncd.daemon.service import Duty, Opened, Server
 
 
 def run(context: typer.Context) -> None:
@@ -50,7 +51,8 @@ def _opened(
     invocation.start_logging(configuration.settings.log, redactor)
     app = App(configuration, catalog, Kit(clock, redactor, registry))
     listen = configuration.settings.http.listen
-    return Opened(app, server=_server(app, ready), address=str(listen) if listen else "")
+    duties = _duties(app, invocation)
+    return Opened(app, duties, server=_server(app, ready), address=str(listen) if listen else "")
 
 
 def _server(app: App, ready: Callable[[], tuple[bool, str]]) -> Server | None:
@@ -60,3 +62,47 @@ def _server(app: App, ready: Callable[[], tuple[bool, str]]) -> Server | None:
     from syncd.daemon.http import StatusServer
 
     return StatusServer(listen.host, listen.port, app, ready)
+
+
+def _duties(app: App, invocation: Invocation) -> Sequence[Duty]:
+    from syncd.daemon.alerts import Alerts
+    from syncd.daemon.upkeep import Upkeep
+    from syncd.storage.incidents import Incidents
+    from syncd.storage.state import JobState
+
+    retention = app.configuration.settings.retention
+    upkeep = Upkeep(app.database, JobState(app.database, "syncd upkeep"), retention)
+    targets = list(_targets(app, invocation))
+    if not targets:
+        return [upkeep]
+    jobs = app.configuration.jobs
+    return [Alerts(Incidents(app.database), targets, lambda: _overdue(app), jobs), upkeep]
+
+
+def _targets(app: App, invocation: Invocation) -> Iterator[Target]:
+    from syncd.daemon.alerts import Apprise, Command
+
+    for alert in app.configuration.settings.alerts:
+        if alert.command is not None:
+            yield Command(alert.command, alert.on, alert.timeout.total_seconds(), invocation.environ)
+        elif alert.apprise is not None:
+            yield Apprise(alert.apprise.get_secret_value(), alert.on)
+
+
+def _overdue(app: App) -> Sequence[tuple[str, str, str]]:
+    """Tables that are older than their jobs allow."""
+    from syncd.jobs.durations import format_duration
+
+    if not app.stale_after():
+        return []
+    seen = app.overview()
+    limits = seen.stale_after
+    return [
+        (
+            table.resource,
+            f"Table {table.resource} is older than the {format_duration(limits[table.resource, table.principal])} that its job allows.",
+            "See how the runs of its job ended: syncd status.",
+        )
+        for table in seen.tables
+        if seen.is_stale(table)
+    ]
