@@ -59,12 +59,16 @@ def custom_label(resource: str, shape: str) -> str:
     return labels[mix(resource, shape) % len(labels)]
 
 
-def custom_shapes(tree: Tree) -> list[str]:
-    """Kinds of custom fields that records of this tree carry."""
-    fields = tree.get("custom_fields")
-    if not isinstance(fields, Mapping):
-        return []
-    return [found.group(1) for name in fields if (found := _CUSTOM.match(name))]
+def custom_shapes(tree: Any) -> list[str]:
+    """Kinds of custom fields that records of this tree carry, at whatever depth."""
+    found: dict[str, None] = {}
+    if isinstance(tree, Mapping):
+        for name, kind in tree.items():
+            custom = _CUSTOM.match(name)
+            found.update(dict.fromkeys([custom.group(1)] if custom else custom_shapes(kind)))
+    elif isinstance(tree, list):
+        found.update((shape, None) for kind in tree for shape in custom_shapes(kind))
+    return list(found)
 
 
 def lov_entries(resource: str, shape: str) -> list[dict[str, Any]]:

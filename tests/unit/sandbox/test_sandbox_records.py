@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -168,6 +169,14 @@ def test_custom_fields_have_definitions_with_labels(box: Sandbox) -> None:
             assert labels[int(name.removeprefix("custom_field_"))]
             kinds[field["data_type"]] += 1
     assert set(kinds) == {"string", "decimal", "boolean", "lov_entry", "lov_entries"}
+
+
+@pytest.mark.parametrize("resource", ["submittals_v2", "incident_alerts"])
+def test_custom_fields_inside_nested_objects_have_definitions_too(box: Sandbox, resource: str) -> None:
+    defined = {one["id"] for one in box.records("custom_field_definitions")}
+    used = {int(found) for found in re.findall(r"custom_field_(\d+)", repr(box.records(resource)))}
+    assert used
+    assert used <= defined
 
 
 def test_the_whole_company_has_about_25_000_records_and_is_there_at_once() -> None:
