@@ -250,7 +250,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--projects", type=int, default=200)
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", choices=RUNNERS, default=list(RUNNERS), metavar="TOOL")
+    parser.add_argument("--only", nargs="+", choices=RUNNERS, default=["syncd", "plain", "floor"], metavar="TOOL")
     parser.add_argument("--databases", nargs="+", choices=("postgresql", "sqlite"), default=["postgresql", "sqlite"])
     parser.add_argument("--phases", type=int, default=len(PHASES), help="how many phases, from the first on")
     parser.add_argument("--json", type=Path, help="also write every figure to this file")

@@ -145,7 +145,20 @@ class Script:
         return None
 
 
+class Dlt(Script):
+    """dlt, whose tables stand in a dataset of their own."""
+
+    def tables(self, target: Target) -> tuple[str, str | None, str]:
+        """As dlt names them."""
+        return target.url, "bench" if target.kind == "postgresql" else None, "__"
+
+
 RUNNERS: dict[str, Runner] = {
     runner.name: runner
-    for runner in (Syncd(), Script("plain", "plain.py", "plain"), Script("floor", "floor.py", "plain"))
+    for runner in (
+        Syncd(),
+        Dlt("dlt", "dlt_peer.py", "dlt"),
+        Script("plain", "plain.py", "plain"),
+        Script("floor", "floor.py", "plain"),
+    )
 }
