@@ -296,8 +296,11 @@ def _careful(seconds: float, now: float) -> Window:
 
 
 def quota_of(stored: Mapping[str, Any] | None) -> Quota:
-    """The quota as it was stored (`dataclasses.asdict`), or a new one."""
+    """The quota as it was stored (`dataclasses.asdict`), or a new one, also where another version stored it."""
     if stored is None:
         return Quota()
-    windows = {name: None if stored[name] is None else Window(**stored[name]) for name in ("hour", "spike")}
-    return Quota(**{**stored, **windows})
+    try:
+        windows = {name: None if stored[name] is None else Window(**stored[name]) for name in ("hour", "spike")}
+        return Quota(**{**stored, **windows})
+    except (KeyError, TypeError):
+        return Quota()
