@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import socket
 import threading
@@ -243,7 +244,8 @@ class StatusServer:
                     self._host, port, self._app, threaded=True, request_handler=_Handler, fd=listener.fileno()
                 )
         except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
+            number = getattr(error, "errno", None)
+            reason = os.strerror(number) if number and number > 0 else str(error)
             raise SyncdError(
                 f"The status page cannot listen on {self._host}:{self._port}: {reason}.",
                 "Choose another http.listen in syncd.yaml, or end the program that listens there.",
