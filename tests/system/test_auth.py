@@ -205,9 +205,9 @@ def test_rows_and_tombstones_are_kept_apart_by_who_sees_them(site: Site) -> None
     gone = [(project, box.records("rfis", project)[0]["id"]) for project in (mine, his)]
     for project, record in gone:
         box.delete("rfis", record, project)
-    run = json.loads(site.syncd("sync", "as-bob", "--full", "--json").stdout)["runs"][0]
+    run = json.loads(site.syncd("sync", "as-bob", "--full", "--accept-deletes", "--json").stdout)["runs"][0]
     assert run["rows"]["deleted"] == 0
-    run = json.loads(site.syncd("sync", "field", "--full", "--json").stdout)["runs"][0]
+    run = json.loads(site.syncd("sync", "field", "--full", "--accept-deletes", "--json").stdout)["runs"][0]
     assert run["rows"]["deleted"] == 2
     dead = rows(site, "select project_id, id from rfis where _syncd_deleted_at is not null order by 1, 2")
     assert dead == sorted(gone)
