@@ -96,7 +96,7 @@ def listings(
         assert cursor.watermark is not None
         params = resource.sort.recent
         yield Spec("recent", _with(request, params), since=cursor.watermark - options.lookback)
-    yield from _deleted(resource, partition, request, full=full)
+    yield from _deleted(resource, partition, request, _span(resource, options, now), full=full)
 
 
 def mode_of(resource: Resource, partition: Partition, cursor: Cursor, options: Options, now: datetime) -> Mode:
@@ -231,7 +231,22 @@ def _days_params(resource: Resource, first: str, last: str) -> tuple[tuple[str, 
     return ((window.first, first), (window.last, last))
 
 
-def _deleted(resource: Resource, partition: Partition, request: ListRequest, *, full: bool) -> Iterator[Spec]:
+def _span(resource: Resource, options: Options, now: datetime) -> tuple[tuple[str, str], ...]:
+    """The query parameters for all days that a first load reads; none where the list is not of days."""
+    if resource.window is None:
+        return ()
+    today = now.astimezone(UTC).date().isoformat()
+    return _days_params(resource, _day_before(now, options.logs_from), later(today, 1))
+
+
+def _deleted(
+    resource: Resource,
+    partition: Partition,
+    request: ListRequest,
+    days: tuple[tuple[str, str], ...],
+    *,
+    full: bool,
+) -> Iterator[Spec]:
     deletions = resource.deletions
     if deletions is None or full:
         return
@@ -239,4 +254,4 @@ def _deleted(resource: Resource, partition: Partition, request: ListRequest, *, 
         path, params = fill(deletions.path, resource, partition)
         yield Spec("deleted", replace(request, path=path, params=params))
     elif deletions.param is not None and deletions.value not in (None, "with"):
-        yield Spec("deleted", _with(request, ((deletions.param, str(deletions.value)),)))
+        yield Spec("deleted", _with(request, (*days, (deletions.param, str(deletions.value)))))
