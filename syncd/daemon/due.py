@@ -252,8 +252,7 @@ class Cron:
         best: datetime | None = None
         following = self._next(wall - _CHANGE)
         while following is not None and (best is None or self._real(following, 0) - _CHANGE <= best):
-            for fold in (0, 1)[: 1 + self._both]:
-                real = self._real(following, fold)
+            for real in self._moments(following):
                 if real > moment and (best is None or real < best):
                     best = real
             following = self._next(following)
@@ -276,6 +275,11 @@ class Cron:
     def _next(self, wall: datetime) -> datetime | None:
         found: datetime | None = self._trigger.get_next_fire_time(None, wall + timedelta(microseconds=1))
         return found
+
+    def _moments(self, wall: datetime) -> list[datetime]:
+        """When clocks show a time: twice where they go back, and the line does not name its hours."""
+        once, again = self._real(wall, 0), self._real(wall, 1)
+        return [once, again] if self._both and again > once else [once]
 
     def _real(self, wall: datetime, fold: int) -> datetime:
         return wall.replace(tzinfo=self._zone, fold=fold).astimezone(UTC)
