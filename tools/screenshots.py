@@ -9,9 +9,13 @@ It needs Chromium (Debian: `apt-get install chromium`), and no network.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
+import os
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,9 +23,12 @@ from pathlib import Path
 import browser
 import httpx
 import structlog
+from rich.console import Console
+from rich.text import Text
 
 from syncd.app import App, Kit, read_configuration
 from syncd.auth.secret import Redactor
+from syncd.cli.status import show
 from syncd.daemon.http import StatusServer
 from syncd.errors import SyncdError
 from syncd.jobs.protocol import Request
@@ -29,6 +36,8 @@ from syncd.jobs.registry import Registry
 from syncd.sandbox.server import Sandbox
 
 DAYS = 14
+WIDTH = 116
+"""Of the terminal, in characters."""
 
 SETTINGS = """\
 procore: {environment: custom, login_url: "http://127.0.0.1:8900", api_url: "http://127.0.0.1:8900", client_id: demo, client_secret: demo}
@@ -189,6 +198,35 @@ def pictures(program: str, url: str, folder: Path) -> None:
             print(file)
 
 
+def terminal(app: App, file: Path) -> None:
+    """`syncd status` as a terminal shows it.
+
+    Args:
+        app: Whose.
+        file: An SVG.
+    """
+    master, slave = os.openpty()
+    pieces: list[bytes] = []
+    reader = threading.Thread(target=lambda: pieces.extend(iter(lambda: _read(master), b"")), daemon=True)
+    reader.start()
+    with open(slave, "w", encoding="utf-8") as screen, contextlib.redirect_stdout(screen):  # noqa: PTH123 - a descriptor
+        show(app, app.overview())
+    reader.join()
+    os.close(master)
+    console = Console(record=True, width=WIDTH, file=io.StringIO())
+    console.print(Text.from_ansi(b"".join(pieces).decode().replace("\r\n", "\n")))
+    file.write_text(console.export_svg(title="syncd status"))
+    print(file)
+
+
+def _read(descriptor: int) -> bytes:
+    """What a terminal was sent; nothing once its other side is closed."""
+    try:
+        return os.read(descriptor, 65_536)
+    except OSError:
+        return b""
+
+
 def main(arguments: Sequence[str]) -> None:
     """Make all pictures."""
     folder = Path(arguments[0] if arguments else "docs").absolute()
@@ -196,6 +234,7 @@ def main(arguments: Sequence[str]) -> None:
     if program is None:
         sys.exit("There is no Chromium here. On Debian: apt-get install chromium")
     folder.mkdir(exist_ok=True)
+    os.environ |= {"COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     now = datetime.now(UTC).replace(hour=16, minute=20, second=0, microsecond=0)
     with tempfile.TemporaryDirectory() as scratch:
@@ -207,6 +246,7 @@ def main(arguments: Sequence[str]) -> None:
             pictures(program, server.url, folder)
         finally:
             server.stop()
+        terminal(company.app, folder / "status-terminal.svg")
         company.app.close()
 
 

@@ -29,7 +29,7 @@ def status(
         while True:
             if watch:
                 terminal().clear()
-            _print(app, app.overview())
+            show(app, app.overview())
             if not watch or app.clock.stopping():
                 return
             time.sleep(2.0)
@@ -74,6 +74,7 @@ def document(seen: Overview) -> dict[str, Any]:
                 "oldest_check": stamp(table.oldest),
                 "newest_check": stamp(table.newest),
                 "doubtful": table.doubtful,
+                "stale": seen.is_stale(table),
             }
             for table in seen.tables
         ],
@@ -102,12 +103,17 @@ def document(seen: Overview) -> dict[str, Any]:
             }
             for one in seen.refusals
         ],
+        "concerns": [
+            {"subject": one.subject, "message": one.message, "remedy": one.remedy or None, "grave": one.grave}
+            for one in seen.concerns()
+        ],
         "rejects": seen.rejects,
         "observations_14_days": seen.observations,
     }
 
 
-def _print(app: App, seen: Overview) -> None:
+def show(app: App, seen: Overview) -> None:
+    """Print an overview for a person."""
     from syncd.cli.output import print_line, print_table
 
     print_line(f"{app.configuration.path} into {app.database.name}")
@@ -130,9 +136,9 @@ def _print(app: App, seen: Overview) -> None:
         numeric=(6, 7),
         title="Jobs",
     )
-    for job in seen.jobs:
-        if job.last is not None and job.last.error:
-            print_line(f"  {job.name}: {job.last.error} {job.last.remedy or ''}".rstrip())
+    for one in seen.concerns():
+        style = "red" if one.grave else "yellow"
+        print_line(f"  {one.subject}: {one.message} {one.remedy}".rstrip(), style=style)
     tables = [
         [
             table.resource,
@@ -141,11 +147,12 @@ def _print(app: App, seen: Overview) -> None:
             f"{table.partitions:,}",
             "not complete" if table.oldest is None else ago(seen.now, table.oldest),
             f"{table.doubtful:,}" if table.doubtful else "",
+            "stale" if seen.is_stale(table) else "",
         ]
         for table in seen.tables
     ]
     print_table(
-        ["table", "as", "rows", "partitions", "all read", "doubtful"], tables, numeric=(2, 3, 5), title="Tables"
+        ["table", "as", "rows", "partitions", "all read", "doubtful", ""], tables, numeric=(2, 3, 5), title="Tables"
     )
     print_table(
         ["token of", "state", ""], [[one.principal, one.state, one.detail] for one in seen.tokens], title="Tokens"
