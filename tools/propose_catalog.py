@@ -46,6 +46,8 @@ OVERRIDES: dict[str, Entry] = {
     },
     "resource_planning_notification_profiles": {"paging": "cursor", "page_params": ["starting_after", "limit"]},
     "bid_package_documents": {"paging": "page", "page_params": ["pdm_page", "pdm_per_page"]},
+    "coordination_issues": {"scope_params": {"project_id": "project_id"}},  # for its recycle bin of v1
+    "project_links": {"scope_params": {"project_id": "project_id"}},  # likewise
     "budget_detail_rows": {"key": ["budget_view_id", "id"]},
     "budget_detail_columns": {"key": ["budget_view_id", "id"]},
     "rfis": {"sort": {"stable": {"sort[attribute]": "created_at", "sort[direction]": "asc"}}},
