@@ -56,7 +56,7 @@ freshness: 3h
 name: financials
 company: 4266
 projects: all
-resources: [financials]
+resources: [prime_contracts, commitment_contracts, change_events, requisitions, budget_views, budget_detail_rows, direct_costs]
 schedule: {cron: "5 2 * * *", timezone: America/Los_Angeles}
 freshness: 2d
 """,
@@ -64,7 +64,7 @@ freshness: 2d
 name: daily-logs
 company: 4266
 projects: active
-resources: [daily_logs]
+resources: [manpower_logs, notes_logs, weather_logs, equipment_logs, delay_logs]
 schedule: {every: 6h}
 logs_from: 30d
 logs_lookback: 7d
@@ -236,7 +236,7 @@ def main(arguments: Sequence[str]) -> None:
     folder.mkdir(exist_ok=True)
     os.environ |= {"COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    now = datetime.now(UTC).replace(hour=16, minute=20, second=0, microsecond=0)
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
     with tempfile.TemporaryDirectory() as scratch:
         company = Company(Path(scratch) / "syncd", now)
         company.live()
