@@ -94,7 +94,8 @@ def waiting(complete: Callable[[Secret], str]) -> Iterator[tuple[Consent, str, l
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     one = consent(f"http://localhost:{port}/callback", SystemClock())
-    opened, ended = threading.Event(), []
+    opened = threading.Event()
+    ended: list[Any] = []
 
     def work() -> None:
         try:
