@@ -235,7 +235,7 @@ class Reports:
                 last = connection.execute(ended.order_by(r.c.started_at.desc()).limit(1)).first()
             if last is not None:
                 whole = select(one.c.resource).where(one.c.run_id == last.id, one.c.status == "ok")
-                yield and_(r.c.job == job, p.c.resource.in_(whole), p.c.checked_at < last.started_at)
+                yield and_(r.c.job == job, p.c.resource.in_(whole), r.c.started_at < last.started_at)
 
     def refusals(self) -> list[RefusalRow]:
         """All that is remembered as refused."""
