@@ -43,7 +43,7 @@ class Invocation:
         Raises:
             ConfigError: There is none.
         """
-        from syncd.config.load import find_configuration
+        from syncd.config.folders import find_configuration
 
         return find_configuration(self.config, self.environ)
 

@@ -1,14 +1,48 @@
-"""Where an operator's own resources stand, for commands that need nothing else of a configuration."""
+"""Where the configuration and an operator's own resources stand, for commands that need nothing else of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from syncd.config.document import read_document
 from syncd.errors import ConfigError
 
+FILE_NAME = "syncd.yaml"
+
+PLACES = (Path("config") / FILE_NAME, Path("/etc/syncd") / FILE_NAME)
+"""Where the configuration is looked for when nobody says where it is."""
+
 _KEY = "resources_dir"
+
+
+def find_configuration(given: Path | None, environ: Mapping[str, str], places: Sequence[Path] = PLACES) -> Path:
+    """The file `syncd.yaml`: the given one, else $SYNCD_CONFIG, else the first of `places` that is there.
+
+    Args:
+        given: A file or its folder, or None.
+        environ: The environment.
+        places: Where to look last.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    named = environ.get("SYNCD_CONFIG")
+    wish = given or (Path(named) if named else None)
+    if wish is not None:
+        path = wish / FILE_NAME if wish.is_dir() else wish
+        if not path.exists():
+            said = "--config" if given else "SYNCD_CONFIG"
+            raise ConfigError(f"There is no file {path} ({said}).", "Correct the path, or make one: syncd init DIR")
+        return path
+    for path in places:
+        if path.exists():
+            return path
+    looked = " and ".join(str(path) for path in places)
+    raise ConfigError(
+        f"There is no configuration: looked for {looked}.",
+        "Say where it is with --config PATH or SYNCD_CONFIG, or make one: syncd init config",
+    )
 
 
 def resource_folders(path: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:

@@ -13,16 +13,14 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from syncd.config.document import Document, Loc, Problem, read_document
 from syncd.config.explain import explain, key_names, nearest, suggestion, unknown_key
+from syncd.config.folders import find_configuration
 from syncd.config.settings import JOBS, Job, JobKeys, Settings
 from syncd.errors import ConfigError
 from syncd.jobs.resources_options import ResourcesOptions
 
-FILE_NAME = "syncd.yaml"
-
-PLACES = (Path("config") / FILE_NAME, Path("/etc/syncd") / FILE_NAME)
-"""Where the configuration is looked for when nobody says where it is."""
-
 _Model = TypeVar("_Model", bound=BaseModel)
+
+__all__ = ["Configuration", "check_resources", "find_configuration", "load_configuration", "load_settings"]
 
 _MEND = "Correct what is named here; `syncd check` tells when all is well."
 
@@ -47,35 +45,6 @@ class Configuration:
         """Where a key of a job stands: `FILE:LINE: KEY`."""
         found = self.documents[job].problem(loc, "")
         return f"{found.path}:{found.line}: {found.key}"
-
-
-def find_configuration(given: Path | None, environ: Mapping[str, str], places: Sequence[Path] = PLACES) -> Path:
-    """The file `syncd.yaml`: the given one, else $SYNCD_CONFIG, else the first of `places` that is there.
-
-    Args:
-        given: A file or its folder, or None.
-        environ: The environment.
-        places: Where to look last.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    named = environ.get("SYNCD_CONFIG")
-    wish = given or (Path(named) if named else None)
-    if wish is not None:
-        path = wish / FILE_NAME if wish.is_dir() else wish
-        if not path.exists():
-            said = "--config" if given else "SYNCD_CONFIG"
-            raise ConfigError(f"There is no file {path} ({said}).", "Correct the path, or make one: syncd init DIR")
-        return path
-    for path in places:
-        if path.exists():
-            return path
-    looked = " and ".join(str(path) for path in places)
-    raise ConfigError(
-        f"There is no configuration: looked for {looked}.",
-        "Say where it is with --config PATH or SYNCD_CONFIG, or make one: syncd init config",
-    )
 
 
 def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
