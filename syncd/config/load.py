@@ -176,7 +176,7 @@ def _job_files(path: Path, patterns: Sequence[str]) -> tuple[list[Path], list[Pr
         names = sorted(glob.glob(pattern, root_dir=path.parent, recursive=True))  # noqa: PTH207 - patterns may be absolute
         files = [file for name in names if (file := path.parent / name).resolve() != own and not file.is_dir()]
         if not files:
-            what = f"names {pattern}, but there is no such file in {path.parent}; write a job there, one file each"
+            what = f"names no file that is there, in {path.parent}; write a job there, one file each"
             problems.append(Problem(path, 0, "jobs", what))
         for file in files:
             found.setdefault(file.resolve(), file)

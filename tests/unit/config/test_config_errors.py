@@ -255,7 +255,7 @@ def test_a_name_is_unique_among_all_jobs(folder: Folder) -> None:
 def test_a_pattern_without_files_is_an_error(folder: Folder) -> None:
     (folder.path / "jobs" / "field.yaml").unlink()
     (found,) = folder.errors()
-    assert found.startswith("syncd.yaml: jobs names jobs/*.yaml, but there is no such file in ")
+    assert found.startswith("syncd.yaml: jobs names no file that is there, in ")
 
 
 def test_an_unreadable_job_is_reported(folder: Folder) -> None:
