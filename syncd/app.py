@@ -427,13 +427,13 @@ class App:
         survey = Survey(source, self.catalog, options, str(principal), requests_of, self.clock.now())
         found = forecast(survey, self.catalog, options, lambda: source.requests, self.clock.stopping)
         every = None if job.schedule is None else job.schedule.typical_interval(self.clock.now())
-        refresh = options.full_refresh.total_seconds()
+        refresh, find_deleted = options.full_refresh.total_seconds(), options.find_deleted.total_seconds()
         return JobPlan(
             job=name,
             principal=str(principal),
             schedule=_schedule_words(job),
             forecast=found,
-            demand=Demand(found.costs, every.total_seconds(), refresh) if every else None,
+            demand=Demand(found.costs, every.total_seconds(), refresh, find_deleted) if every else None,
             tables=tuple(self._planned_tables([one.resource for one in found.resources])),
             asked=source.requests,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncd.engine.costs import Costs
 
@@ -41,16 +41,21 @@ class Demand:
         costs: Requests of a run.
         every: Seconds between runs.
         refresh: Seconds between complete readings; 0: every run is one.
+        find_deleted: Seconds between questions for deleted records; 0: every run asks.
     """
 
     costs: Costs
     every: float
     refresh: float
+    find_deleted: float = 3600.0
 
     @property
     def per_run(self) -> float:
-        """Requests of a usual run, with its part of the complete readings."""
-        return self.costs.incremental + self._refreshing * min(1.0, self.every / max(self.refresh, self.every))
+        """Requests of a usual run, with its part of the complete readings and of the questions for deleted records."""
+        refreshing = self._refreshing * self.every / max(self.refresh, self.every)
+        return (
+            self.costs.incremental + refreshing + self.costs.deletions * self.every / max(self.find_deleted, self.every)
+        )
 
     @property
     def per_hour(self) -> float:
@@ -63,9 +68,7 @@ class Demand:
 
     def fitting(self, allowance: Allowance) -> float | None:
         """The shortest usual interval, in seconds, that the allowance carries; None: none up to a week does."""
-        fits = (
-            every for every in _NICE if every >= self.every and Demand(self.costs, every, self.refresh).fits(allowance)
-        )
+        fits = (every for every in _NICE if every >= self.every and replace(self, every=every).fits(allowance))
         return next(fits, None)
 
     def fits(self, allowance: Allowance) -> bool:

@@ -25,17 +25,24 @@ class Costs:
         first: For the first load.
         incremental: For a run that finds little changed.
         reconcile: For a run that reads all again.
+        deletions: More, for a run that asks for deleted records too.
     """
 
     first: float = 0.0
     incremental: float = 0.0
     reconcile: float = 0.0
+    deletions: float = 0.0
 
     def __add__(self, other: Costs) -> Costs:
-        return Costs(self.first + other.first, self.incremental + other.incremental, self.reconcile + other.reconcile)
+        return Costs(
+            self.first + other.first,
+            self.incremental + other.incremental,
+            self.reconcile + other.reconcile,
+            self.deletions + other.deletions,
+        )
 
     def __mul__(self, factor: float) -> Costs:
-        return Costs(self.first * factor, self.incremental * factor, self.reconcile * factor)
+        return Costs(self.first * factor, self.incremental * factor, self.reconcile * factor, self.deletions * factor)
 
 
 def costs_of(resource: Resource, options: Options, now: datetime, pages: Pages, records: float = 0) -> Costs:
@@ -57,12 +64,14 @@ def costs_of(resource: Resource, options: Options, now: datetime, pages: Pages, 
         specs = listings(resource, partition, cursor, wishes, now)
         return sum(pages(spec.request, _listed(spec, records, wishes)) for spec in specs)
 
-    every_run = options.full_refresh <= timedelta(0)
+    seldom = options if options.full_refresh <= timedelta(0) else replace(options, full_refresh=timedelta(days=36_500))
+    incremental = cost(read, seldom)
     details = records if options.details and resource.detail is not None else 0.0
     return Costs(
         first=cost(Cursor(), options) + details,
-        incremental=cost(read, options if every_run else replace(options, full_refresh=timedelta(days=36_500))),
+        incremental=incremental,
         reconcile=cost(read, replace(options, full=True)),
+        deletions=cost(read, replace(seldom, find_deleted=timedelta(0))) - incremental,
     )
 
 

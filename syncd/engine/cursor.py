@@ -49,6 +49,7 @@ class Cursor:
         days: First and last day of dated logs that a first load has covered, or None.
         refreshed: Last day that a refresh of dated logs has reached, while one is under way.
         doubt: How many rows the last listing missed, where it was not believed.
+        deleted_at: When Procore's own list of deleted records was read last.
         stored: Whether the store remembers the partition at all: where not, none of its rows stand.
     """
 
@@ -58,6 +59,7 @@ class Cursor:
     days: tuple[str, str] | None = None
     refreshed: str | None = None
     doubt: int | None = None
+    deleted_at: datetime | None = None
     stored: bool = False
 
     @property
@@ -80,6 +82,7 @@ def load(state: CursorState | None) -> Cursor:
         days=(days[0], days[1]) if days else None,
         refreshed=data.get("refreshed"),
         doubt=data.get("doubt"),
+        deleted_at=datetime.fromisoformat(data["deleted_at"]) if "deleted_at" in data else None,
         stored=True,
     )
 
@@ -89,7 +92,7 @@ def dump(cursor: Cursor) -> CursorState:
     data: dict[str, Any] = {}
     if cursor.listing is not None:
         data["listing"] = asdict(cursor.listing)
-    for name in ("days", "refreshed", "doubt"):
+    for name in ("days", "refreshed", "doubt", "deleted_at"):
         value = getattr(cursor, name)
         if value is not None:
             data[name] = value

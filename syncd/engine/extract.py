@@ -378,7 +378,9 @@ class Extract:
         else:
             outcome.notes.append(settled.note)
             self._cursor = replace(self._cursor, listing=None, doubt=settled.doubt)
-        if spec.kind != "deleted":
+        if spec.kind == "deleted":
+            self._tools.writer.put(self._item(Write(self._partition, cursor=dump(self._cursor)), outcome))
+        else:
             self._conclude(outcome, reading, settled.note)
         return settled.believed
 
@@ -442,6 +444,8 @@ class Extract:
             return replace(cursor, watermark=until)
         if spec.kind == "days":
             return self._reached_days(cursor, spec, started)
+        if spec.kind == "deleted":
+            return replace(cursor, deleted_at=started)
         return cursor
 
     def _reached_days(self, cursor: Cursor, spec: Spec, started: datetime) -> Cursor:

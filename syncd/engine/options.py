@@ -25,6 +25,7 @@ class Options:
         projects: `active`, `all`, or ids.
         resources: Names of the catalog, globs and groups resolved.
         full_refresh: How often all of a partition is read again; zero: every run.
+        find_deleted: How often Procore's own lists of deleted records are asked for between complete readings.
         remove: Whether deleted records' rows are removed instead of marked.
         lookback: How far increments overlap.
         logs_from: How far back the first load of dated logs goes.
@@ -47,6 +48,7 @@ class Options:
     projects: Literal["active", "all"] | tuple[int, ...]
     resources: tuple[str, ...]
     full_refresh: timedelta = timedelta(days=7)
+    find_deleted: timedelta = timedelta(hours=1)
     remove: bool = False
     lookback: timedelta = timedelta(minutes=5)
     logs_from: timedelta = timedelta(days=365)

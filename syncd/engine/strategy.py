@@ -96,7 +96,8 @@ def listings(
         assert cursor.watermark is not None
         params = resource.sort.recent
         yield Spec("recent", _with(request, params), since=cursor.watermark - options.lookback)
-    yield from _deleted(resource, partition, request, _span(resource, options, now), full=full)
+    if not full and _deleted_due(cursor, options, now):
+        yield from _deleted(resource, partition, request, _span(resource, options, now))
 
 
 def mode_of(resource: Resource, partition: Partition, cursor: Cursor, options: Options, now: datetime) -> Mode:
@@ -239,16 +240,20 @@ def _span(resource: Resource, options: Options, now: datetime) -> tuple[tuple[st
     return _days_params(resource, _day_before(now, options.logs_from), later(today, 1))
 
 
+def _deleted_due(cursor: Cursor, options: Options, now: datetime) -> bool:
+    """Whether to ask what was deleted: it costs a request as every increment does, and matters less."""
+    looked = [moment for moment in (cursor.full_at, cursor.deleted_at) if moment is not None]
+    return not looked or now - max(looked) >= options.find_deleted
+
+
 def _deleted(
     resource: Resource,
     partition: Partition,
     request: ListRequest,
     days: tuple[tuple[str, str], ...],
-    *,
-    full: bool,
 ) -> Iterator[Spec]:
     deletions = resource.deletions
-    if deletions is None or full:
+    if deletions is None:
         return
     if deletions.path is not None:
         path, params = fill(deletions.path, resource, partition)

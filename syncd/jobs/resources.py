@@ -37,6 +37,7 @@ def engine_options(
         projects=keys.projects,
         resources=tuple(catalog.select(keys.resources)),
         full_refresh=keys.full_refresh.every,
+        find_deleted=keys.find_deleted.every,
         remove=keys.deletes == "remove",
         lookback=keys.lookback,
         logs_from=keys.logs_from,

@@ -82,6 +82,12 @@ class FullRefresh(_Keys):
     every: Duration = Field(description="0s: every run.")
 
 
+class FindDeleted(_Keys):
+    """How often Procore's lists of deleted records are asked for."""
+
+    every: Duration = Field(description="0s: every run.")
+
+
 class DeleteGuard(_Keys):
     """When a listing that shrank is not believed at once: it must lack more than both."""
 
@@ -101,6 +107,10 @@ class ResourcesOptions(_Keys):
     )
     full_refresh: FullRefresh = Field(
         FullRefresh(every=timedelta(days=7)), description="How often all is read again and deletions are found."
+    )
+    find_deleted: FindDeleted = Field(
+        FindDeleted(every=timedelta(hours=1)),
+        description="How often Procore's lists of deleted records are asked for in between; a request per project and list.",
     )
     deletes: Literal["mark", "remove"] = Field("mark", description="What becomes of the rows of deleted records.")
     lookback: Duration = Field(timedelta(minutes=5), description="How far increments overlap.")

@@ -63,7 +63,7 @@ def make(tmp_path: Path, make_sandbox: Callable[..., Sandbox]) -> Iterator[Make]
     def bench(resource: str, **keys: Any) -> Bench:
         box = make_sandbox(projects=1, scale=0.3, quota=QUOTA)
         site = Site(tmp_path, box)
-        site.job("job", resources=[resource], **keys)
+        site.job("job", resources=[resource], **{"find_deleted": {"every": "0s"}} | keys)
         context = site.app()
         opened.append(context)
         return Bench(context.__enter__(), box, site, resource)

@@ -44,10 +44,10 @@ def test_a_listings_requests_are_counted_as_it_is_paged(paging: str, size: int, 
 @pytest.mark.parametrize(
     ("resource", "records", "costs"),
     [
-        ("rfis", 10, Costs(1, 2, 1)),
-        ("rfis", 2500, Costs(2, 2, 2)),
+        ("rfis", 10, Costs(1, 1, 1, 1)),
+        ("rfis", 2500, Costs(2, 1, 2, 1)),
         ("manpower_logs", 10, Costs(1, 1, 1)),
-        ("observations", 10, Costs(1, 2, 1)),
+        ("observations", 10, Costs(1, 1, 1, 1)),
         ("budget_views", 10, Costs(1, 1, 1)),
         ("budget_views", 5000, Costs(3, 3, 3)),
     ],
