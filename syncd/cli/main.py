@@ -40,6 +40,7 @@ COMMANDS = {
     "plan": Command("syncd.cli.plan:plan", "Say what jobs will cost before they run."),
     "resources": Command("syncd.cli.resources:app", "List what can be synced, and show one with its columns."),
     "auth": Command("syncd.cli.auth:app", "Let users sign in, list them, sign them out, rotate the vault's key."),
+    "purge": Command("syncd.cli.purge:purge", "Erase all trace of a company, a project or a person."),
     "db": Command("syncd.cli.db:app", "Look after syncd's own tables."),
     "install-service": Command("syncd.cli.install_service:install_service", "Write the systemd unit."),
     "sandbox": Command("syncd.cli.sandbox:sandbox", "Serve a look-alike of Procore on this machine."),
