@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import text
-from support.world import CATALOG, COMPANY, Entry, World
 
+from support.world import CATALOG, COMPANY, Entry, World
 from syncd.catalog.layout import PARENT_ID, POSITION, RECORD_ID, Layout, Path, Table, scope_column
 from syncd.engine.ports import Store
 from syncd.storage.database import Database
@@ -87,7 +87,7 @@ class _Stored:
 
     def compare(self, entry: Entry) -> list[str]:
         """How the rows of a record differ from it; each is claimed."""
-        scope = {"company_id": COMPANY, "project_id": entry.spot.project}
+        scope: dict[str, Any] = {"company_id": COMPANY, "project_id": entry.spot.project}
         scope |= {scope_column(name): value for name, value in entry.spot.parent}
         place = tuple(str(scope[name]) for name in self._scope)
         row = self._roots.pop((*place, str(entry.record[self._key])), None)
@@ -186,7 +186,7 @@ def _pruned(value: Any) -> Any:
     return value
 
 
-def _same(kind: str, stored: Any, raw: Any, *, sqlite: bool) -> bool:
+def _same(kind: str, stored: Any, raw: Any, *, sqlite: bool) -> bool:  # noqa: PLR0911 - one per type
     if raw is None:
         return False
     match kind:
@@ -195,11 +195,11 @@ def _same(kind: str, stored: Any, raw: Any, *, sqlite: bool) -> bool:
         case "decimal":
             return Decimal(str(stored)) == Decimal(str(raw))
         case "boolean":
-            return bool(stored) is raw
+            return isinstance(raw, bool) and bool(stored) == raw
         case "timestamp":
             return _moment(stored) == _moment(raw)
         case "date":
-            return str(stored) == raw
+            return str(stored) == str(raw)
         case "json":
             return bool((json.loads(stored) if sqlite else stored) == raw)
     return bool(stored == (raw if isinstance(raw, str) else json.dumps(raw)))

@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 from support.fake import FakeClock, stamp
-
 from syncd.catalog.resource import Deletions, Resource, Sort, Window
 from syncd.errors import Refused
 from syncd.model import Continuation, Id, ListRequest, Page, Priority
