@@ -12,6 +12,7 @@ from syncd.engine.identity import Identifier
 from syncd.engine.minimise import Minimiser
 from syncd.engine.ports import Lease, Store
 from syncd.engine.session import Session, Widening
+from syncd.errors import SyncdError
 from syncd.model import Counts, Partition, Write
 
 _BATCH = 1_000
@@ -29,7 +30,16 @@ def load_records(
         records: Anything that JSON can hold; what has no key goes to `syncd_rejects`.
         run_id: Written to the rows.
         lease: Checked inside every transaction.
+
+    Raises:
+        SyncdError: The key is not made of integers and strings.
     """
+    for part in resource.key:
+        if resource.fields.get(part, "string") not in ("integer", "string"):
+            raise SyncdError(
+                f"The table {resource.name} has a key {part} of type {resource.fields[part]}.",
+                "A key is an integer or a string; change the job type that writes it.",
+            )
     layouts: dict[str, Layout] = {}
     layout = store.open(resource, frozenset({resource.name}))
     widening = Widening(store, run_id, lambda _: None)
