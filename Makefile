@@ -27,6 +27,9 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+torture: $(STAMP)
+	HYPOTHESIS_PROFILE=torture $(BIN)/python -m pytest tests/property $(ARGS)
+
 bench: $(STAMP)
 	$(BIN)/python benchmarks/bench.py --keep $(ARGS)
 

@@ -201,7 +201,7 @@ def _same(kind: str, stored: Any, raw: Any, *, sqlite: bool) -> bool:  # noqa: P
         case "date":
             return str(stored) == str(raw)
         case "json":
-            return bool((json.loads(stored) if sqlite else stored) == raw)
+            return bool((json.loads(stored) if sqlite and isinstance(stored, str) else stored) == raw)
     return bool(stored == (raw if isinstance(raw, str) else json.dumps(raw)))
 
 
