@@ -214,9 +214,7 @@ class Shaper:
                 self._children(inner, inner_lists, _Owners(records, own), into)
 
 
-def _compile(
-    table: Table, where: Path, found: frozenset[Path], echoed: frozenset[str] = frozenset()
-) -> _TablePlan:
+def _compile(table: Table, where: Path, found: frozenset[Path], echoed: frozenset[str] = frozenset()) -> _TablePlan:
     root = _Level(())
     levels: dict[Path, _Level] = {(): root}
 
