@@ -34,7 +34,7 @@ def current(context: typer.Context) -> None:
     from syncd.storage import migrate
 
     database = _database(context)
-    print_line(f"{migrate.current(database) or 'none'} (this syncd needs {migrate.head()})")
+    print_line(f"{migrate.current(database) or 'none'} (this syncd needs {migrate.HEAD})")
 
 
 @app.command()

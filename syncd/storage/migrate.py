@@ -1,19 +1,19 @@
-"""syncd's own tables, brought to the version of the program by Alembic. The synced tables are not its business."""
+"""syncd's own tables, brought to the version of the program by Alembic. The synced tables are not its business.
+
+Alembic is imported where something is to be migrated only: it is large, and most starts find nothing to do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, column, inspect, select, table
 
 from syncd.errors import SchemaMismatch
 from syncd.storage.database import Database
 
+HEAD = "0001"
+"""The revision of this version of the program."""
 _VERSION_TABLE = "syncd_alembic_version"
 
 
@@ -22,13 +22,6 @@ def migrations_folder() -> Path:
     package = Path(__file__).resolve().parents[1]
     shipped = package / "migrations"
     return shipped if shipped.is_dir() else package.parent / "migrations"
-
-
-def head() -> str:
-    """The revision of this version of the program."""
-    revision = ScriptDirectory(str(migrations_folder())).get_current_head()
-    assert revision is not None
-    return revision
 
 
 def current(database: Database) -> str | None:
@@ -48,8 +41,8 @@ def upgrade(database: Database) -> str:
     """
     with database.write() as connection:
         _refuse_newer(connection)
-        _run(connection, lambda config: command.upgrade(config, "head"))
-    return head()
+        _run_upgrade(connection)
+    return HEAD
 
 
 def verify(database: Database, *, set_up: bool = True) -> None:
@@ -63,7 +56,7 @@ def verify(database: Database, *, set_up: bool = True) -> None:
         SchemaMismatch: It is behind or ahead; the remedy is the command that helps.
     """
     revision = current(database)
-    if revision == head():
+    if revision == HEAD:
         return
     if revision is None and set_up:
         upgrade(database)
@@ -71,7 +64,7 @@ def verify(database: Database, *, set_up: bool = True) -> None:
     with database.read() as connection:
         _refuse_newer(connection)
     raise SchemaMismatch(
-        f"The database {database.name} stands at revision {revision or 'none'}; this syncd needs {head()}.",
+        f"The database {database.name} stands at revision {revision or 'none'}; this syncd needs {HEAD}.",
         "Run: syncd db upgrade",
     )
 
@@ -79,11 +72,13 @@ def verify(database: Database, *, set_up: bool = True) -> None:
 def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table(_VERSION_TABLE):
         return None
-    context = MigrationContext.configure(connection, opts={"version_table": _VERSION_TABLE})
-    return context.get_current_revision()
+    version = connection.execute(select(column("version_num")).select_from(table(_VERSION_TABLE))).scalar()
+    return None if version is None else str(version)
 
 
 def _refuse_newer(connection: Connection) -> None:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     revision = _revision(connection)
     known = {script.revision for script in ScriptDirectory(str(migrations_folder())).walk_revisions()}
     if revision is not None and revision not in known:
@@ -93,9 +88,12 @@ def _refuse_newer(connection: Connection) -> None:
         )
 
 
-def _run(connection: Connection, action: Callable[[Config], None]) -> None:
+def _run_upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    action(config)
+    command.upgrade(config, "head")
