@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -50,6 +51,7 @@ class Writer:
         clock: For pauses while the database is away.
         batch_rows: As many records share a transaction at most, one page excepted.
         patience: Seconds to wait for a database that is away before giving up.
+        linger: Seconds for which small batches are gathered while nobody waits for their commit.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Writer:
         *,
         batch_rows: int = 5_000,
         patience: float = 3_600.0,
+        linger: float = 0.05,
     ) -> None:
         self._store = store
         self._layouts = layouts
@@ -70,6 +73,7 @@ class Writer:
         self._clock = clock
         self._batch_rows = batch_rows
         self._patience = patience
+        self._linger = linger
         self._queue: queue.Queue[Item | threading.Event | None] = queue.Queue(maxsize=32)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
@@ -125,6 +129,7 @@ class Writer:
     def _gather(self, first: Item | threading.Event | None, items: list[Item], marks: list[threading.Event]) -> bool:
         """Take what has queued up, to one transaction's worth; True at the end of the work."""
         rows = 0
+        until = time.monotonic() + self._linger
         one = first
         while True:
             if one is None:
@@ -137,7 +142,7 @@ class Writer:
             if rows >= self._batch_rows:
                 return False
             try:
-                one = self._queue.get_nowait()
+                one = self._queue.get(timeout=0 if marks else max(0.0, until - time.monotonic()))
             except queue.Empty:
                 return False
 
