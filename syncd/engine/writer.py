@@ -50,6 +50,7 @@ class Writer:
         lease: Checked inside every transaction.
         clock: For pauses while the database is away.
         batch_rows: As many records share a transaction at most, one page excepted.
+        most_rows: As many records wait for their commit at most, one page per reader excepted.
         patience: Seconds to wait for a database that is away before giving up.
         linger: Seconds for which small batches are gathered while nobody waits for their commit.
     """
@@ -62,7 +63,8 @@ class Writer:
         lease: Lease,
         clock: Clock,
         *,
-        batch_rows: int = 5_000,
+        batch_rows: int = 2_000,
+        most_rows: int = 4_000,
         patience: float = 3_600.0,
         linger: float = 0.05,
     ) -> None:
@@ -74,7 +76,10 @@ class Writer:
         self._batch_rows = batch_rows
         self._patience = patience
         self._linger = linger
-        self._queue: queue.Queue[Item | threading.Event | None] = queue.Queue(maxsize=32)
+        self._most_rows = most_rows
+        self._queue: queue.Queue[Item | threading.Event | None] = queue.Queue(maxsize=256)
+        self._room = threading.Condition()
+        self._rows = 0
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
 
@@ -83,11 +88,14 @@ class Writer:
         self._thread.start()
 
     def put(self, item: Item) -> None:
-        """Queue a batch; waits while the queue is full.
+        """Queue a batch; waits while as many rows as memory is to hold wait for their commit.
 
         Raises:
             SyncdError: An earlier batch could not be committed; nothing after it will be.
         """
+        with self._room:
+            self._room.wait_for(lambda: self._rows < self._most_rows or self._failure is not None)
+            self._rows += len(item.write.keys)
         self._check()
         self._queue.put(item)
 
@@ -121,10 +129,15 @@ class Writer:
                     self._commit(items)
                 except BaseException as error:  # noqa: BLE001 - handed to every reader by `put`, `flush` and `close`
                     self._failure = error
+            with self._room:
+                self._rows -= sum(len(item.write.keys) for item in items)
+                self._room.notify_all()
             for mark in marks:
                 mark.set()
             if end:
                 return
+            # Rows that are committed must not be held while the next batch is awaited.
+            del items, first
 
     def _gather(self, first: Item | threading.Event | None, items: list[Item], marks: list[threading.Event]) -> bool:
         """Take what has queued up, to one transaction's worth; True at the end of the work."""
