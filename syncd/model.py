@@ -266,6 +266,7 @@ class Proof:
         status: ok, partial or failed.
         note: In words, what does not agree, or an empty string.
         checked_at: Start of the listing, server's clock.
+        standing: Rows of the partition that stand now, where the listing tells, else None.
     """
 
     mode: Mode
@@ -276,6 +277,7 @@ class Proof:
     status: Status
     note: str
     checked_at: datetime
+    standing: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +293,7 @@ class Write:
         hashes: Content hashes of the records in `root`, in its order.
         misfits: Values set aside for each record in `root`, in its order: JSON text, or None.
         counts: What this page adds to the run's counts.
+        arrived: How many of its records did not stand before for this principal: new, restored, or unseen by it.
         seen: Keys of unchanged records that now get this principal's sight or lose their tombstone.
         sightings: Keys to remember as seen by the listing under way, for its sweep; empty where not needed.
         gone: Keys that Procore itself lists as deleted.
@@ -309,6 +312,7 @@ class Write:
     hashes: Sequence[bytes] = ()
     misfits: Sequence[str | None] = ()
     counts: Counts = field(default_factory=Counts)
+    arrived: int = 0
     seen: Sequence[Key] = ()
     sightings: Sequence[Key] = ()
     gone: Sequence[Key] = ()

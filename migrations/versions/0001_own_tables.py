@@ -63,6 +63,7 @@ def upgrade() -> None:
         sa.Column("seen", sa.BigInteger(), nullable=True),
         sa.Column("stored", sa.BigInteger(), nullable=True),
         sa.Column("rejected", sa.BigInteger(), nullable=True),
+        sa.Column("standing", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("note", sa.Text(), nullable=True),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("run_id", sa.String(length=36), nullable=True),

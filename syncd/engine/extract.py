@@ -273,7 +273,8 @@ class Extract:
         known = self._tools.store.known(self._session.layout, self._partition, live.keys) if live.keys else {}
         reading.stored += len(found.keys)
         reading.rejected += len(found.rejects)
-        reading.fresh += sum(not _stands(known.get(key)) for key in live.keys)
+        arrived = sum(not _stands(known.get(key)) for key in live.keys)
+        reading.fresh += arrived
         if reading.keys is not None:
             reading.keys = frozenset(found.keys)
         outcome.rejected += len(found.rejects)
@@ -281,6 +282,7 @@ class Extract:
         write = replace(
             write,
             counts=replace(write.counts, read=len(items), rejected=len(found.rejects)),
+            arrived=arrived,
             gone=gone,
             rejects=found.rejects,
             sightings=found.keys if reading.sighted else (),
@@ -381,7 +383,8 @@ class Extract:
         if spec.kind == "deleted":
             self._tools.writer.put(self._item(Write(self._partition, cursor=dump(self._cursor)), outcome))
         else:
-            self._conclude(outcome, reading, settled.note)
+            whole = spec.kind == "all" and settled.believed
+            self._conclude(outcome, reading, settled.note, standing=settled.stored if whole else None)
         return settled.believed
 
     def _settle(self, spec: Spec, reading: _Reading, outcome: Outcome) -> _Settled:
@@ -468,7 +471,7 @@ class Extract:
             return replace(cursor, days=(first, cursor.days[1]) if last == later(cursor.days[0], -1) else cursor.days)
         return replace(cursor, refreshed=last)
 
-    def _conclude(self, outcome: Outcome, reading: _Reading, note: str) -> None:
+    def _conclude(self, outcome: Outcome, reading: _Reading, note: str, *, standing: int | None = None) -> None:
         """Commit the cursor as it stands and what the listing proved."""
         proof = Proof(
             mode=outcome.mode,
@@ -479,6 +482,7 @@ class Extract:
             status=outcome.status,
             note=note,
             checked_at=reading.started_at or self._tools.clock.now(),
+            standing=standing,
         )
         last = reading.last or self._item(Write(self._partition), outcome)
         reading.last = None

@@ -194,7 +194,7 @@ class Writer:
             reject = Reject(error.message, item.records[0] if item.records else list(write.root.rows[0]))
             counts = replace(write.counts, rejected=write.counts.rejected + 1)
             alone = replace(
-                write, root=None, children=(), keys=(), hashes=(), misfits=(), counts=counts,
+                write, root=None, children=(), keys=(), hashes=(), misfits=(), counts=counts, arrived=0,
                 rejects=(*write.rejects, reject),
             )  # fmt: skip
             self._commit([replace(item, write=alone, records=())])
@@ -227,7 +227,7 @@ def _halves(item: Item, middle: int) -> tuple[Item, Item]:
         )
 
     first = replace(
-        part(0, middle), counts=Counts(), seen=(), sightings=(), gone=(), rejects=(), cursor=None, proof=None
+        part(0, middle), counts=Counts(), arrived=0, seen=(), sightings=(), gone=(), rejects=(), cursor=None, proof=None
     )
     return (
         Item(first, item.records[:middle], item.done),

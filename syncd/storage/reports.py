@@ -198,7 +198,7 @@ class Reports:
                 func.min(p.c.checked_at).label("oldest"),
                 func.max(p.c.checked_at).label("newest"),
                 func.count(p.c.checked_at).label("checked"),
-                func.sum(func.coalesce(p.c.stored, 0)).label("rows"),
+                func.sum(p.c.standing).label("rows"),
             )
             .select_from(standing)
             .where(there)

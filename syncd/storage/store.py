@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -55,10 +55,16 @@ from syncd.storage.where import child_rows, has_key, in_scope, is_one_of, is_par
 _CHUNK = 1_000
 """Keys per query."""
 _PROOF = ("status", "mode", "api_total", "seen", "stored", "rejected", "note", "checked_at", "run_id")
+_STAND = (
+    update(own.partitions)
+    .where(own.partitions.c.id == bindparam("number"))
+    .values(standing=own.partitions.c.standing + bindparam("more"))
+)
 _PROVE = (
     update(own.partitions)
     .where(own.partitions.c.id == bindparam("number"))
     .values({name: bindparam(name) for name in _PROOF})
+    .values(standing=func.coalesce(bindparam("now_standing", type_=BigInteger()), own.partitions.c.standing))
 )
 
 
@@ -258,7 +264,7 @@ class SqlStore:
                     by_table[write.partition.resource, write.root.columns].append(write)
             for (resource, _), group in by_table.items():
                 self._write_rows(connection, layouts[resource], group, run_id, now)
-            numbered = [w.partition for w in writes if w.cursor or w.proof or w.sightings]
+            numbered = [w.partition for w in writes if w.cursor or w.proof or w.sightings or w.arrived or w.gone]
             numbers = self._numbers.number(connection, numbered)
             counts = [
                 self._write_rest(connection, layouts[w.partition.resource], w, numbers, run_id, now) for w in writes
@@ -333,7 +339,10 @@ class SqlStore:
     ) -> None:
         cursors: dict[int, dict[str, Any]] = {}
         proofs: dict[int, dict[str, Any]] = {}
+        arrived: dict[int, int] = defaultdict(int)
         for write in writes:
+            if write.arrived:
+                arrived[numbers[write.partition]] += write.arrived
             if write.cursor is None and write.proof is None:
                 continue
             number = numbers[write.partition]
@@ -358,10 +367,13 @@ class SqlStore:
                     "rejected": proof.rejected,
                     "note": proof.note or None,
                     "checked_at": proof.checked_at,
+                    "now_standing": proof.standing,
                     "run_id": run_id,
                 }
         if cursors:
             connection.execute(self._put_cursors, list(cursors.values()))
+        if arrived:
+            connection.execute(_STAND, [{"number": number, "more": more} for number, more in arrived.items()])
         if proofs:
             connection.execute(_PROVE, list(proofs.values()))
 
@@ -423,6 +435,9 @@ class SqlStore:
             chunk = keys[start : start + _CHUNK]
             where = and_(in_scope(layout, table, partition), self._has_key(layout, table, chunk))
             rows = connection.execute(select(*key_columns, seen_by).where(where, sees(seen_by, principal))).all()
+            if rows:
+                number = self._numbers.number(connection, [partition])[partition]
+                connection.execute(_STAND, [{"number": number, "more": -len(rows)}])
             last = [tuple(row[:-1]) for row in rows if row[-1] == principal]
             others: dict[str, list[Key]] = defaultdict(list)
             for row in rows:

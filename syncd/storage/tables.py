@@ -113,6 +113,7 @@ partitions = Table(
     Column("seen", BigInteger),
     Column("stored", BigInteger),
     Column("rejected", BigInteger),
+    Column("standing", BigInteger, nullable=False, server_default="0"),  # rows without tombstone that it sees, now
     Column("note", Text),
     Column("checked_at", UtcDateTime),
     Column("run_id", String(36)),

@@ -270,3 +270,23 @@ def test_a_claim_ends_with_its_release(make: Make) -> None:
     assert bench.store.claim(two, "service", 1, ["plain", "rfis"]) == {"rfis"}
     bench.store.disclaim(one, ["plain"])
     assert bench.store.claim(two, "service", 1, ["plain", "things"]) == {"plain"}
+
+
+def test_the_rows_that_stand_are_counted_through_every_kind_of_change(make: Make) -> None:
+    bench = make(THINGS)
+    standing = "select sum(standing) from syncd_partitions where principal = 'service'"
+    bench.source.lists[THINGS.path] = [thing(bench, n) for n in range(5)]
+    bench.run()
+    assert bench.rows(standing) == [(5,)]
+    bench.clock.advance(hours=1)
+    bench.source.lists[THINGS.path] = [*bench.source.lists[THINGS.path], thing(bench, 5), thing(bench, 6)]
+    bench.run()
+    assert bench.rows(standing) == [(7,)], "an increment adds"
+    everything = bench.source.lists[THINGS.path]
+    bench.source.lists[THINGS.path] = everything[2:]
+    bench.run(full=True)
+    assert bench.rows(standing) == [(5,)], "a complete listing takes away"
+    bench.source.lists[THINGS.path] = everything
+    bench.run(full=True)
+    bench.run(principal="user:alice", full=True)
+    assert bench.rows(standing) == [(7,)], "what comes back stands again, and others are counted by themselves"
