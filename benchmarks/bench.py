@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,13 +28,14 @@ from typing import Any
 import httpx
 import psycopg
 from check import sums
-from measure import Cost, run
+from measure import Cost, run, spent
 from runners import HERE, RUNNERS, Runner, Target
 
 PHASES = ("first load", "nothing changed", "nothing changed, 50 ms", "1 % changed")
 _MIB = 2**20
 _EVERY = 100
 _DELAY = 0.05
+_PATIENCE = 5
 _BEGIN, _END = "<!-- figures -->", "<!-- end of figures -->"
 _SETTINGS = (
     "fsync = off",
@@ -56,11 +58,35 @@ class Figure:
         cost: What it cost.
         requests: That the server counted, those for tokens included.
         rows: Records that it had to bring.
+        server: Seconds of CPU that the database's server spent meanwhile; 0 for SQLite, which has none.
     """
 
     cost: Cost
     requests: int
     rows: int
+    server: float
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A PostgreSQL server.
+
+    Attributes:
+        url: As libpq takes it, with a database that is there.
+        pid: Its first process.
+    """
+
+    url: str
+    pid: int
+
+    def cpu(self) -> float:
+        """Seconds that it has spent, once no connection is open any more."""
+        query = "select count(*) from pg_stat_activity where backend_type = 'client backend'"
+        with psycopg.connect(self.url, autocommit=True) as admin:
+            deadline = time.monotonic() + _PATIENCE
+            while admin.execute(query).fetchone() != (1,) and time.monotonic() < deadline:
+                time.sleep(0.01)
+        return spent(self.pid)
 
 
 Key = tuple[str, str, str]
@@ -72,12 +98,12 @@ class Bench:
 
     Args:
         api: The server's address.
-        postgres: URL of the PostgreSQL server, without a database.
+        postgres: The PostgreSQL server.
         folder: Where databases and files may stand.
         records: Records of the data set.
     """
 
-    def __init__(self, api: str, postgres: str, folder: Path, records: int) -> None:
+    def __init__(self, api: str, postgres: Postgres, folder: Path, records: int) -> None:
         self._api = api
         self._http = httpx.Client(base_url=api, timeout=600)
         self._postgres = postgres
@@ -108,13 +134,16 @@ class Bench:
         if phase == "1 % changed":
             rows = self._control(every=_EVERY)["changed"]
         self._control(**wish)
+        lite = target.kind == "sqlite"
+        before = 0.0 if lite else self._postgres.cpu()
         cost = run(runner.command(self._api, target), target.folder)
+        server = 0.0 if lite else self._postgres.cpu() - before
         if cost.code:
             raise BenchmarkError(f"{runner.name}, {phase}: exit code {cost.code}\n{cost.errors[-4000:]}")
         trouble = runner.trouble(cost.output, phase)
         if trouble:
             raise BenchmarkError(f"{runner.name}, {phase}: {trouble}")
-        return Figure(cost, sum(self._http.get("/stats").json().values()), rows)
+        return Figure(cost, sum(self._http.get("/stats").json().values()), rows, server)
 
     def _control(self, **wish: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self._http.post("/control", json=wish).json()
@@ -136,9 +165,9 @@ class Bench:
             yield Target(kind, f"sqlite:///{folder / 'bench.db'}", folder)
         else:
             name = f"bench_{self._number}"
-            with psycopg.connect(self._postgres, autocommit=True) as admin:
+            with psycopg.connect(self._postgres.url, autocommit=True) as admin:
                 admin.execute(f"create database {name}")
-                head, _, query = self._postgres.partition("?")
+                head, _, query = self._postgres.url.partition("?")
                 url = f"{head.rpartition('/')[0]}/{name}{'?' if query else ''}{query}"
                 yield Target(kind, url.replace("postgresql://", "postgresql+psycopg://", 1), folder)
                 admin.execute(f"drop database {name} with (force)")
@@ -149,8 +178,8 @@ class Bench:
 def _progress(database: str, phase: str, runner: str, figure: Figure) -> None:
     cost = figure.cost
     print(
-        f"{database}, {phase}, {runner}: {cost.wall:.2f} s, CPU {cost.cpu:.2f} s, {cost.memory / _MIB:.0f} MiB, "
-        f"{figure.requests} requests",
+        f"{database}, {phase}, {runner}: {cost.wall:.2f} s, CPU {cost.cpu:.2f} s and the server's {figure.server:.2f} s, "
+        f"{cost.memory / _MIB:.0f} MiB, {figure.requests} requests",
         file=sys.stderr,
         flush=True,
     )
@@ -169,7 +198,7 @@ def load_server(projects: int, records: int) -> Iterator[str]:
 
 
 @contextmanager
-def postgres_server(folder: Path) -> Iterator[str]:
+def postgres_server(folder: Path) -> Iterator[Postgres]:
     """An embedded PostgreSQL that need not survive a power cut: disks are not what is compared."""
     folder.chmod(0o777)  # the server runs as another user where this runs as root
     with warnings.catch_warnings():
@@ -182,7 +211,9 @@ def postgres_server(folder: Path) -> Iterator[str]:
             file.writelines(f"{setting}\n" for setting in _SETTINGS)
         server.start()
     try:
-        yield server.get_uri()
+        pid = server.get_pid()
+        assert pid is not None
+        yield Postgres(server.get_uri(), pid)
     finally:
         server.cleanup()
 
@@ -190,8 +221,8 @@ def postgres_server(folder: Path) -> Iterator[str]:
 def table(figures: dict[Key, list[Figure]]) -> str:
     """Medians as a Markdown table."""
     lines = [
-        "| database | phase | tool | wall s | CPU s | peak MiB | requests | records/s | wall to floor |",
-        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| database | phase | tool | wall s | CPU s | server's CPU s | MiB | requests | records/s | wall/floor | CPU/floor |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for (database, phase, tool), rounds in sorted(figures.items(), key=_order):
         wall = _wall(rounds)
@@ -202,11 +233,13 @@ def table(figures: dict[Key, list[Figure]]) -> str:
             phase,
             tool,
             f"{wall:.2f}",
-            f"{statistics.median(one.cost.cpu for one in rounds):.2f}",
+            f"{_cpu(rounds):.2f}",
+            "" if database == "sqlite" else f"{statistics.median(one.server for one in rounds):.2f}",
             f"{statistics.median(one.cost.memory for one in rounds) / _MIB:.0f}",
             f"{statistics.median(one.requests for one in rounds):.0f}",
             speed,
             f"{wall / _wall(floor):.2f}" if floor else "",
+            f"{_cpu(rounds) / _cpu(floor):.2f}" if floor else "",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -214,6 +247,10 @@ def table(figures: dict[Key, list[Figure]]) -> str:
 
 def _wall(rounds: Sequence[Figure]) -> float:
     return statistics.median(one.cost.wall for one in rounds)
+
+
+def _cpu(rounds: Sequence[Figure]) -> float:
+    return statistics.median(one.cost.cpu for one in rounds)
 
 
 def _order(item: tuple[Key, list[Figure]]) -> tuple[Any, ...]:
@@ -250,7 +287,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--projects", type=int, default=200)
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", choices=RUNNERS, default=["syncd", "plain", "floor"], metavar="TOOL")
+    parser.add_argument("--only", nargs="+", choices=RUNNERS, default=list(RUNNERS), metavar="TOOL")
     parser.add_argument("--databases", nargs="+", choices=("postgresql", "sqlite"), default=["postgresql", "sqlite"])
     parser.add_argument("--phases", type=int, default=len(PHASES), help="how many phases, from the first on")
     parser.add_argument("--json", type=Path, help="also write every figure to this file")
@@ -267,6 +304,7 @@ def write_json(path: Path, figures: dict[Key, list[Figure]]) -> None:
             "tool": tool,
             "wall": one.cost.wall,
             "cpu": one.cost.cpu,
+            "server_cpu": one.server,
             "memory": one.cost.memory,
             "requests": one.requests,
             "rows": one.rows,

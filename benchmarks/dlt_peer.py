@@ -1,6 +1,7 @@
 """A peer: dlt with its rest_api source, tuned as its documentation says.
 
-Lists are read side by side, the row buffers are large, and PostgreSQL is loaded from CSV files, by COPY.
+Lists are read side by side, intermediate files are not compressed, two processes normalise, and PostgreSQL is loaded
+from CSV files, by COPY, and upserts. Parquet files (by ADBC) and ten times larger buffers were no faster.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ _SETTINGS = {
     "EXTRACT__WORKERS": "8",
     "NORMALIZE__WORKERS": "2",
     "LOAD__WORKERS": "4",
-    "DATA_WRITER__BUFFER_MAX_ITEMS": "50000",
+    "DATA_WRITER__BUFFER_MAX_ITEMS": "5000",
+    "DATA_WRITER__DISABLE_COMPRESSION": "true",
+    "NORMALIZE__DATA_WRITER__DISABLE_COMPRESSION": "true",
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     "RUNTIME__LOG_LEVEL": "ERROR",
 }
@@ -44,8 +47,8 @@ def _listing(name: str, path: str) -> dict[str, Any]:
     return {"name": name, "parallelized": True, "endpoint": {"path": path, "params": params}}
 
 
-def source(api: str) -> Any:
-    """All lists of the data set."""
+def source(api: str, strategy: str) -> Any:
+    """All lists of the data set, their records merged into what is there."""
     projects = {
         "name": "projects",
         "endpoint": {"path": f"rest/v1.0/companies/{COMPANY}/projects", "params": {"per_page": 1000}},
@@ -58,7 +61,10 @@ def source(api: str) -> Any:
                 "headers": {"Procore-Company-Id": str(COMPANY)},
                 "paginator": "header_link",
             },
-            "resource_defaults": {"primary_key": "id", "write_disposition": "merge"},
+            "resource_defaults": {
+                "primary_key": "id",
+                "write_disposition": {"disposition": "merge", "strategy": strategy},
+            },
             "resources": [projects, *(_listing(*one) for one in RESOURCES.items())],
         }
     )
@@ -87,7 +93,8 @@ def main() -> None:
         destination=_destination(args.database),
         dataset_name="main" if lite else "bench",
     )
-    pipeline.run(source(args.api), loader_file_format=None if lite else "csv").raise_on_failed_jobs()
+    lists = source(args.api, "delete-insert" if lite else "upsert")  # SQLite's destination has no upserts
+    pipeline.run(lists, loader_file_format=None if lite else "csv").raise_on_failed_jobs()
 
 
 if __name__ == "__main__":

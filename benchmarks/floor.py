@@ -1,7 +1,8 @@
 """The floor: parse the same bytes, and write them with the database's fastest bulk path; no care taken of anything.
 
 Requests go out side by side, pages are parsed with orjson, rows come from straight code made per table, and go to
-PostgreSQL by COPY and to SQLite by executemany in one transaction. Increments go to the database as upserts.
+PostgreSQL by COPY of text, megabytes at a time, and to SQLite by executemany in one transaction. Increments go to the
+database as upserts.
 """
 
 from __future__ import annotations
@@ -17,20 +18,28 @@ from typing import Any, Protocol
 import httpx
 import orjson
 from dataset import COMPANY, RESOURCES
-from tables import Row, Table, compiled, resource_tables
+from tables import FIELD, LINE, NULL, Table, compiled, resource_tables
 
 _WORKERS = 8
 _AHEAD = 12
 """Lists asked for before the first of them is stored."""
+_BUFFER = 2_000
+"""Rows of a table that go into one COPY, at least."""
+
+_ESCAPES = ((b"\\", rb"\\"), (b"\t", rb"\t"), (b"\n", rb"\n"), (b"\r", rb"\r"), (NULL.encode(), rb"\N"))
+_SEPARATORS = bytes.maketrans((FIELD + LINE).encode(), b"\t\n")
 
 
 class Database(Protocol):
     """Where to."""
 
+    lines: bool
+    """Whether it takes rows as text."""
+
     def since(self) -> str | None:
         """What the last run remembered."""
 
-    def write(self, tables: Sequence[Table], rows: dict[str, list[Row]], *, fresh: bool) -> None:
+    def write(self, tables: Sequence[Table], rows: dict[str, list[Any]], *, fresh: bool) -> None:
         """Store rows of a resource's tables."""
 
     def projects(self) -> list[int]:
@@ -47,9 +56,13 @@ class Postgres:
         url: As libpq takes it.
     """
 
+    lines = True
+
     def __init__(self, url: str) -> None:
         import psycopg  # noqa: PLC0415 - a run to SQLite needs none
 
+        self._tables = {table.name: table for table in _all_tables()}
+        self._waiting: dict[str, list[str]] = {name: [] for name in self._tables}
         self._connection = psycopg.connect(url)
         for table in _all_tables():
             self._connection.execute(table.create("postgresql"))  # type: ignore[arg-type]
@@ -62,36 +75,58 @@ class Postgres:
 
     def projects(self) -> list[int]:
         """Ids of the projects stored."""
+        self._flush_all()
         return [row[0] for row in self._connection.execute("select id from projects")]
 
-    def write(self, tables: Sequence[Table], rows: dict[str, list[Row]], *, fresh: bool) -> None:
+    def write(self, tables: Sequence[Table], rows: dict[str, list[Any]], *, fresh: bool) -> None:
         """Store rows of a resource's tables."""
-        execute = self._connection.execute
         for table in tables:
-            if fresh:
-                self._copy(table.name, table, rows[table.name])
-                continue
-            execute(f"create temp table if not exists new_{table.name} (like {table.name})")  # type: ignore[arg-type]
-            self._copy(f"new_{table.name}", table, rows[table.name])
-            if table.array:
-                execute(f"delete from {table.name} where parent_id in (select parent_id from new_{table.name})")  # type: ignore[arg-type]
-            changed = ", ".join(f"{name} = excluded.{name}" for name in table.names if name not in table.key)
-            execute(
-                f"insert into {table.name} select * from new_{table.name} "  # type: ignore[arg-type]
-                f"on conflict ({', '.join(table.key)}) do update set {changed}"
-            )
-            execute(f"truncate new_{table.name}")  # type: ignore[arg-type]
+            waiting = self._waiting[table.name]
+            waiting += rows[table.name]
+            if len(waiting) >= _BUFFER:
+                self._flush(table, fresh=fresh)
 
-    def _copy(self, target: str, table: Table, rows: list[Row]) -> None:
+    def _flush_all(self) -> None:
+        fresh = self.since() is None
+        for name, waiting in self._waiting.items():
+            if waiting:
+                self._flush(self._tables[name], fresh=fresh)
+
+    def _flush(self, table: Table, *, fresh: bool) -> None:
+        lines, self._waiting[table.name] = self._waiting[table.name], []
+        if fresh:
+            self._copy(table.name, table, lines)
+            return
+        execute = self._connection.execute
+        execute(f"create temp table if not exists new_{table.name} (like {table.name})")  # type: ignore[arg-type]
+        self._copy(f"new_{table.name}", table, lines)
+        if table.array:
+            execute(f"delete from {table.name} where parent_id in (select parent_id from new_{table.name})")  # type: ignore[arg-type]
+        changed = ", ".join(f"{name} = excluded.{name}" for name in table.names if name not in table.key)
+        execute(
+            f"insert into {table.name} select * from new_{table.name} "  # type: ignore[arg-type]
+            f"on conflict ({', '.join(table.key)}) do update set {changed}"
+        )
+        execute(f"truncate new_{table.name}")  # type: ignore[arg-type]
+
+    def _copy(self, target: str, table: Table, lines: list[str]) -> None:
         with self._connection.cursor().copy(f"copy {target} ({', '.join(table.names)}) from stdin") as copy:  # type: ignore[arg-type]
-            for row in rows:
-                copy.write_row(row)
+            copy.write(_escaped(lines))
 
     def finish(self, since: str) -> None:
-        """Remember, and commit."""
+        """Write what waits, remember, and commit."""
+        self._flush_all()
         self._connection.execute("insert into mark values (%s)", (since,))
         self._connection.commit()
         self._connection.close()
+
+
+def _escaped(lines: list[str]) -> bytes:
+    """Rows of text as COPY reads them."""
+    text = LINE.join(lines).encode()
+    for plain, escaped in _ESCAPES:
+        text = text.replace(plain, escaped)
+    return text.translate(_SEPARATORS) + b"\n"
 
 
 class Sqlite:
@@ -100,6 +135,8 @@ class Sqlite:
     Args:
         path: The file.
     """
+
+    lines = False
 
     def __init__(self, path: str) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
@@ -119,7 +156,7 @@ class Sqlite:
         """Ids of the projects stored."""
         return [row[0] for row in self._connection.execute("select id from projects")]
 
-    def write(self, tables: Sequence[Table], rows: dict[str, list[Row]], *, fresh: bool) -> None:
+    def write(self, tables: Sequence[Table], rows: dict[str, list[Any]], *, fresh: bool) -> None:
         """Store rows of a resource's tables."""
         for table in tables:
             if table.array and not fresh:
@@ -157,7 +194,7 @@ class Floor:
         self._http = http
         self._database = database
         self._tables = resource_tables()
-        self._shapes = {name: compiled(table, _dumps) for name, table in self._tables.items()}
+        self._shapes = {name: compiled(table, _dumps, lines=database.lines) for name, table in self._tables.items()}
 
     def run(self) -> None:
         """Do it once."""

@@ -60,6 +60,18 @@ def run(command: Sequence[str], folder: Path, environ: Mapping[str, str] | None 
     )
 
 
+def spent(pid: int) -> float:
+    """Seconds of user and system time of a process, its descendants, and those of them that have ended."""
+    ticks = 0
+    for one in _tree(pid):
+        try:
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended meanwhile
+            continue
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 class _Watch(threading.Thread):
     """Looks at the memory of a process and its descendants, again and again."""
 

@@ -13,6 +13,9 @@ from typing import Any
 
 from dataset import RESOURCES, make_project, make_record, project_ids
 
+FIELD, LINE, NULL = "\x1f", "\x1e", "\x1d"
+"""What stands between values, after rows and for nothing in text rows, before it is escaped: no text holds them."""
+
 Row = tuple[Any, ...]
 Shape = Callable[[Mapping[str, Any], int], Row]
 
@@ -110,24 +113,30 @@ def _type(value: Any) -> str:
 
 
 def compiled(
-    table: Table, dumps: Callable[[Any], str] = json.dumps
-) -> Callable[[list[Any], int], dict[str, list[Row]]]:
-    """A function from a page's records and their project to the rows of every table: the code a person would write."""
-    lines = ["def shape(records, project):", f"  {table.name} = []"]
-    lines += [f"  {child.name} = []" for child in table.children]
-    lines += ["  for r in records:", *_values(table, "r", "project,", "    ")]
+    table: Table, dumps: Callable[[Any], str] = json.dumps, *, lines: bool = False
+) -> Callable[[list[Any], int], dict[str, list[Any]]]:
+    """A function from a page's records and their project to the rows of every table: the code a person would write.
+
+    Args:
+        table: A resource's table.
+        dumps: Makes JSON of what has no column of its own.
+        lines: Whether rows are text, with `FIELD` between values and `NULL` for nothing, instead of tuples.
+    """
+    code = ["def shape(records, project):", f"  {table.name} = []"]
+    code += [f"  {child.name} = []" for child in table.children]
+    code += ["  for r in records:", *_values(table, "r", ["project"], "    ", lines=lines)]
     for child in table.children:
-        lines.append(f"    for position, c in enumerate(r.get({child.array!r}) or ()):")
-        lines += _values(child, "c", "project, r['id'], position,", "      ")
+        code.append(f"    for position, c in enumerate(r.get({child.array!r}) or ()):")
+        code += _values(child, "c", ["project", "r['id']", "position"], "      ", lines=lines)
     names = [table.name, *(child.name for child in table.children)]
-    lines.append(f"  return {{{', '.join(f'{name!r}: {name}' for name in names)}}}")
-    space: dict[str, Any] = {"dumps": dumps, "empty": {}}
-    exec("\n".join(lines), space)
-    shape: Callable[[list[Any], int], dict[str, list[Row]]] = space["shape"]
+    code.append(f"  return {{{', '.join(f'{name!r}: {name}' for name in names)}}}")
+    space: dict[str, Any] = {"dumps": dumps, "empty": {}, "null": NULL}
+    exec("\n".join(code), space)
+    shape: Callable[[list[Any], int], dict[str, list[Any]]] = space["shape"]
     return shape
 
 
-def _values(table: Table, variable: str, scope: str, indent: str) -> Iterator[str]:
+def _values(table: Table, variable: str, scope: list[str], indent: str, *, lines: bool) -> Iterator[str]:
     objects: dict[tuple[str, ...], str] = {(): variable}
     values = []
     for column in table.columns:
@@ -137,5 +146,13 @@ def _values(table: Table, variable: str, scope: str, indent: str) -> Iterator[st
                 objects[path] = f"{variable}_{'_'.join(path)}"
                 yield f"{indent}{objects[path]} = {objects[path[:-1]]}.get({path[-1]!r}) or empty"
         value = f"{objects[column.path[:-1]]}.get({column.path[-1]!r})"
-        values.append(f"dumps({value})" if column.type == "json" else value)
-    yield f"{indent}{table.name}.append(({scope} {', '.join(values)},))"
+        if column.type == "json":
+            value = f"dumps({value})"
+        elif lines:
+            value = f"null if (v := {value}) is None else v"
+        values.append(value)
+    if lines:
+        row = FIELD.join(f"{{{value}}}" for value in [*scope, *values])
+        yield f'{indent}{table.name}.append(f"""{row}""")'
+    else:
+        yield f"{indent}{table.name}.append(({', '.join([*scope, *values])},))"
