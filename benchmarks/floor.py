@@ -65,7 +65,7 @@ class Postgres:
         self._waiting: dict[str, list[str]] = {name: [] for name in self._tables}
         self._connection = psycopg.connect(url)
         for table in _all_tables():
-            self._connection.execute(table.create("postgresql"))  # type: ignore[arg-type]
+            self._connection.execute(table.create("postgresql"))
         self._connection.execute("create table if not exists mark (since text)")
 
     def since(self) -> str | None:
@@ -98,19 +98,19 @@ class Postgres:
             self._copy(table.name, table, lines)
             return
         execute = self._connection.execute
-        execute(f"create temp table if not exists new_{table.name} (like {table.name})")  # type: ignore[arg-type]
+        execute(f"create temp table if not exists new_{table.name} (like {table.name})")
         self._copy(f"new_{table.name}", table, lines)
         if table.array:
-            execute(f"delete from {table.name} where parent_id in (select parent_id from new_{table.name})")  # type: ignore[arg-type]
+            execute(f"delete from {table.name} where parent_id in (select parent_id from new_{table.name})")
         changed = ", ".join(f"{name} = excluded.{name}" for name in table.names if name not in table.key)
         execute(
-            f"insert into {table.name} select * from new_{table.name} "  # type: ignore[arg-type]
+            f"insert into {table.name} select * from new_{table.name} "
             f"on conflict ({', '.join(table.key)}) do update set {changed}"
         )
-        execute(f"truncate new_{table.name}")  # type: ignore[arg-type]
+        execute(f"truncate new_{table.name}")
 
     def _copy(self, target: str, table: Table, lines: list[str]) -> None:
-        with self._connection.cursor().copy(f"copy {target} ({', '.join(table.names)}) from stdin") as copy:  # type: ignore[arg-type]
+        with self._connection.cursor().copy(f"copy {target} ({', '.join(table.names)}) from stdin") as copy:
             copy.write(_escaped(lines))
 
     def finish(self, since: str) -> None:
