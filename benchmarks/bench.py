@@ -80,11 +80,11 @@ class Postgres:
     pid: int
 
     def cpu(self) -> float:
-        """Seconds that it has spent, once no connection is open any more."""
-        query = "select count(*) from pg_stat_activity where backend_type = 'client backend'"
+        """Seconds that it has spent, once no tool is connected any more."""
+        query = "select count(*) from pg_stat_activity where datname like 'bench%'"
         with psycopg.connect(self.url, autocommit=True) as admin:
             deadline = time.monotonic() + _PATIENCE
-            while admin.execute(query).fetchone() != (1,) and time.monotonic() < deadline:
+            while admin.execute(query).fetchone() != (0,) and time.monotonic() < deadline:
                 time.sleep(0.01)
         return spent(self.pid)
 
