@@ -197,7 +197,7 @@ def test_a_plan_says_what_would_do_where_a_schedule_cannot_be_met(tmp_path: Path
     warning = next(line for line in done.stdout.splitlines() if line.startswith("warning"))
     assert "every 30s cannot be met: it takes about" in warning
     assert "480 are allowed (quota_share 0.8)" in warning
-    assert "every: 2m would do" in warning
+    assert "every: 1m would do" in warning
     with site.app() as app:
         assert app.table_counts() == {}
 
