@@ -26,7 +26,7 @@ from syncd.api.source import Api
 from syncd.auth import grants as oauth
 from syncd.auth.accounts import Accounts
 from syncd.auth.bearer import Bearer
-from syncd.auth.grants import Grants
+from syncd.auth.grants import Grants, TokenEndpointUnavailable
 from syncd.auth.manager import Supply, TokenManager
 from syncd.auth.ports import StoredToken
 from syncd.auth.secret import Redactor, Secret
@@ -391,6 +391,8 @@ class App:
                 options = engine_options(job.options, job.company, self.catalog, Request(interactive=True), b"")
                 probe = Probe(source, self.catalog, options, str(principal))
                 findings.extend(probe.findings(self.clock.now))
+        except TokenEndpointUnavailable as caught:
+            error = SyncdError(caught.message, "Check the network, and procore.environment.")
         except SyncdError as caught:
             error = caught
         finally:

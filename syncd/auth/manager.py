@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -219,9 +218,10 @@ class TokenManager:
     def _renew(self, held: Held | None, patience: float) -> Held:
         if self._refusal is not None and self._clock.monotonic() < self._refused_until:
             raise self._refusal.with_traceback(None)
+        ends = self._clock.monotonic() + patience
         retrying = Retrying(
-            stop=self._out_of_patience(patience),
-            wait=self._pause,
+            stop=lambda _: self._clock.monotonic() >= ends,
+            wait=lambda state: self._pause(state, ends - self._clock.monotonic()),
             retry=retry_if_exception_type(TokenEndpointUnavailable),
             sleep=self._clock.sleep,
             reraise=True,
@@ -241,11 +241,6 @@ class TokenManager:
         _log.debug("a new token", principal=self._principal, seconds=round(grant.life, 1))
         return self._held
 
-    def _out_of_patience(self, patience: float) -> Callable[[RetryCallState], bool]:
-        """Whether to give up, by this manager's clock and not by tenacity's own."""
-        ends = self._clock.monotonic() + patience
-        return lambda _: self._clock.monotonic() >= ends
-
     def _fetch(self, refused: Secret | None) -> tuple[float, datetime, Grant]:
         if self._clock.stopping():
             self._clock.sleep(0.0)
@@ -253,12 +248,12 @@ class TokenManager:
         self.requests += 1
         return began, wall, self._supply.fetch(refused)
 
-    def _pause(self, state: RetryCallState) -> float:
+    def _pause(self, state: RetryCallState, left: float) -> float:
         error = state.outcome.exception() if state.outcome else None
-        drawn = wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE)(state)
+        drawn = min(wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE)(state), max(left, 0.1))
         after = error.after if isinstance(error, TokenEndpointUnavailable) else None
         pause = drawn if after is None else max(drawn, min(after, _LONGEST_WISH))
-        _log.info("no token yet, trying again", principal=self._principal, why=str(error), seconds=round(pause, 1))
+        _log.info("no token yet, trying again", principal=self._principal, why=_message(error), seconds=round(pause, 1))
         return pause
 
     def _remember(self, error: SyncdError) -> None:
@@ -270,3 +265,7 @@ class TokenManager:
             self._refusals += 1
         self._refused_until = self._clock.monotonic() + wait
         self._failures.failed(self._principal, error.message)
+
+
+def _message(error: BaseException | None) -> str:
+    return error.message if isinstance(error, SyncdError) else str(error)

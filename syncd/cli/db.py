@@ -23,7 +23,8 @@ def upgrade(context: typer.Context) -> None:
     before = migrate.current(database)
     after = migrate.upgrade(database)
     print_line(
-        f"{database.name} stands at revision {after}" + (f", before {before}." if before != after else " already.")
+        f"{database.name} stands at revision {after}"
+        + (f"; before: {before or 'nothing'}." if before != after else " already.")
     )
 
 
