@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import hmac
 import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,12 +26,13 @@ from syncd.auth import grants as oauth
 from syncd.auth.accounts import Accounts
 from syncd.auth.bearer import Bearer
 from syncd.auth.grants import Grants, TokenEndpointUnavailable
+from syncd.auth.keyring import Keyring
 from syncd.auth.manager import Supply, TokenManager
 from syncd.auth.ports import StoredToken
+from syncd.auth.renewer import Renewer
 from syncd.auth.secret import Redactor, Secret
 from syncd.auth.service import ServiceSupply
 from syncd.auth.users import UserSupply
-from syncd.auth.vault import Vault, make_key, new_key, read_keys, write_keys
 from syncd.catalog.load import Catalog
 from syncd.config.load import Configuration, check_resources, load_configuration
 from syncd.config.settings import Job
@@ -43,7 +43,7 @@ from syncd.engine.ports import Clock, Progress
 from syncd.engine.probe import Finding, Probe
 from syncd.engine.record import recorded
 from syncd.engine.survey import Survey
-from syncd.errors import ConfigError, Stopped, SyncdError, VaultError
+from syncd.errors import ConfigError, SyncdError, VaultError
 from syncd.jobs.durations import format_duration
 from syncd.jobs.protocol import JobContext, Request
 from syncd.jobs.registry import Registry
@@ -161,6 +161,9 @@ class App:
         secret = Secret(procore.client_secret.get_secret_value())
         app = oauth.App(procore.login_url, procore.client_id, secret, procore.redirect_uri)
         self.grants = Grants(self.http, app, kit.redactor)
+        key = settings.vault.key
+        given = None if key is None else Secret(key.get_secret_value())
+        self.keyring = Keyring(given, settings.vault.key_file, kit.redactor)
         self.tokens = SqlTokens(self.database, procore.login_url, procore.client_id, procore.redirect_uri, StoredToken)
         self.failures = TokenFailures(self.database, kit.clock.now)
         self.client_digest = hashlib.sha256(f"{procore.login_url} {procore.client_id}".encode()).hexdigest()
@@ -213,47 +216,11 @@ class App:
     def _supply(self, principal: Principal) -> Supply:
         if principal.user is None:
             return ServiceSupply(self.grants)
-        return UserSupply(principal.user, self.grants, self.tokens, self.vault, self.store, self.clock)
-
-    def vault(self) -> Vault:
-        """What opens users' tokens.
-
-        Raises:
-            VaultError: Its key is not there, unusable, or can be read by others.
-        """
-        keys, place = self._vault_keys()
-        return Vault(keys, place, self.kit.redactor)
-
-    def _vault_keys(self) -> tuple[Sequence[Secret], str]:
-        vault = self.configuration.settings.vault
-        if vault.key is not None:
-            return [Secret(word) for word in vault.key.get_secret_value().split()], "vault.key"
-        return read_keys(vault.key_file), str(vault.key_file)
-
-    def make_key(self) -> Path | None:
-        """Make the vault's key file where there is none; returns its path where it was made.
-
-        Raises:
-            VaultError: It cannot be written.
-        """
-        vault = self.configuration.settings.vault
-        return vault.key_file if vault.key is None and make_key(vault.key_file) else None
-
-    def rotate_key(self) -> Path | None:
-        """Put a new key in front of those in the vault's key file; None where the configuration gives the key itself.
-
-        Raises:
-            VaultError: There is no key yet, or it cannot be written.
-        """
-        vault = self.configuration.settings.vault
-        if vault.key is not None:
-            return None
-        write_keys(vault.key_file, [new_key(), *read_keys(vault.key_file)])
-        return vault.key_file
+        return UserSupply(principal.user, self.grants, self.tokens, self.keyring.vault, self.store, self.clock)
 
     def accounts(self) -> Accounts:
         """The users who have signed in."""
-        return Accounts(self.grants, self.tokens, self.vault, self.store, self.failures, self.clock)
+        return Accounts(self.grants, self.tokens, self.keyring.vault, self.store, self.failures, self.clock)
 
     def identify(self, label: str, company: int | None = None) -> tuple[str | None, str | None]:
         """Ask Procore who a user is, and remember it.
@@ -288,7 +255,7 @@ class App:
         if user.state != "ok":
             return user.state, f"{user.reason}. {again}"
         try:
-            self.vault().open(user.sealed)
+            self.keyring.vault().open(user.sealed)
         except VaultError as error:
             return "sealed", str(error)
         return "ok", ""
@@ -347,7 +314,7 @@ class App:
         watched = progress or Silent()
         source = self.source(principal, watched)
         waited = self.pacer.waited
-        renewer = Renewer(self)
+        renewer = Renewer(lambda: self.managers().values())
         renewer.start()
         try:
             report = recorded(
@@ -369,7 +336,7 @@ class App:
                         clock=self.clock,
                         progress=watched,
                         log=_log.bind(run_id=run_id, job=name),
-                        pseudonym_key=self.pseudonym_key,
+                        pseudonym_key=self.keyring.pseudonym_key,
                     )
                 ),
             )
@@ -577,18 +544,6 @@ class App:
                 for name in names
             }
 
-    def pseudonym_key(self) -> bytes:
-        """The key of pseudonyms: derived from the vault's oldest key, so that it outlives rotations; never in the database.
-
-        The vault's key file is made where it does not exist.
-
-        Raises:
-            VaultError: The key cannot be made or read.
-        """
-        self.make_key()
-        keys, _ = self._vault_keys()
-        return hmac.digest(keys[-1].reveal().encode(), b"syncd pseudonyms", "sha256")
-
 
 def _run_id(now: datetime) -> str:
     """Sortable by time, unique."""
@@ -612,33 +567,3 @@ def _observations(requests: Sequence[RequestHour]) -> dict[str, int]:
     return counts | {
         name: sum(one.count for one in requests if one.observation == kind) for name, kind in kinds.items()
     }
-
-
-class Renewer:
-    """Renews tokens in the background ahead of their end, so that no request waits for one.
-
-    Args:
-        app: Whose managers.
-    """
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="tokens", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End."""
-        self._ended.set()
-
-    def _work(self) -> None:
-        wait = 0.2
-        while not self._ended.wait(wait):
-            try:
-                wait = min((manager.renew_ahead() for manager in self._app.managers().values()), default=1.0)
-            except Stopped:
-                return
-            wait = max(0.05, min(wait, 5.0))

@@ -116,7 +116,7 @@ def rotate_key(context: typer.Context) -> None:
     from syncd.cli.output import print_line
 
     with opened(context) as program:
-        place = program.rotate_key()
+        place = program.keyring.rotate()
         count = program.accounts().reseal()
         seals = f"{count} stored authorization{'' if count == 1 else 's'}"
         if place is not None:
@@ -150,14 +150,14 @@ def _check(user: str) -> None:
 
 
 def _make_key(program: App) -> None:
-    made = program.make_key()
+    made = program.keyring.make()
     if made is not None:
         typer.echo(
             f"The key that seals users' authorizations was made: {made}\n"
             "Keep a copy apart from the database: without it nobody can open them, with both anybody can.",
             err=True,
         )
-    program.vault()
+    program.keyring.vault()
 
 
 def _by_hand(program: App, consent: Consent, user: str) -> str:
