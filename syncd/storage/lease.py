@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, and_, insert, select, update
@@ -14,9 +16,71 @@ from syncd.errors import JobBusy, LeaseLost
 from syncd.storage import tables as own
 from syncd.storage.database import Database, Now
 
+_PROC = Path("/proc")
+_OF_JOBS = "job:"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process, told from every other one that has or had its number.
+
+    Attributes:
+        host: Name of its machine.
+        pid: Its number.
+        world: Boot of the kernel and namespace that the number belongs to; empty where the system does not say.
+        started: When it started, in ticks since the boot; empty where the system does not say.
+    """
+
+    host: str
+    pid: int
+    world: str
+    started: str
+
+    @classmethod
+    def own(cls) -> Process:
+        """This one."""
+        pid = os.getpid()
+        return cls(socket.gethostname(), pid, _world(), _started(pid) or "")
+
+    def has_ended(self) -> bool:
+        """Whether it surely runs no more; False where this process cannot know."""
+        if self.host != socket.gethostname() or not self.world or self.world != _world() or not self.started:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            pass  # somebody else's: it exists
+        started = _started(self.pid)
+        return started is not None and started != self.started
+
+
+def _world() -> str:
+    """The boot and the process namespace: only where both are the same does a number mean the same process."""
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {(_PROC / 'self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str | None:
+    """When a process started; empty for one that ended and waits for its parent, None where that cannot be read."""
+    try:
+        stat = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # The name, in parentheses, may hold anything; the state follows it, and the start is the 22nd field.
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] in "ZX" else fields[19]
+
 
 class SqlLease:
     """A row of `syncd_locks`: whose, until when, and the fencing number that grows with every owner.
+
+    A job's lease ends with its process where that is known to have ended: a restart need not wait. Every other lease
+    runs out, because it guards an exchange of tokens that the other side may still be busy with.
 
     Raises:
         JobBusy: Somebody else has it.
@@ -39,17 +103,23 @@ class SqlLease:
             now = self._now()
             query = select(locks).where(locks.c.name == self.name).with_for_update()
             held = connection.execute(query).first()
+            process = Process.own()
             values = {
                 "owner": self._owner,
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
+                "host": process.host,
+                "pid": process.pid,
+                "world": process.world,
+                "started": process.started,
                 "acquired_at": now,
                 "expires_at": self._expiry(now),
             }
             if held is None:
                 connection.execute(insert(locks).values(name=self.name, fence=1, **values))
                 return 1
-            if held.owner and held.expires_at > now:
+            ended = (
+                self.name.startswith(_OF_JOBS) and Process(held.host, held.pid, held.world, held.started).has_ended()
+            )
+            if held.owner and held.expires_at > now and not ended:
                 what = self.name.partition(":")[2] or self.name
                 raise JobBusy(
                     f"Job {what} is already run by process {held.pid} on {held.host}, since {held.acquired_at:%Y-%m-%d %H:%M:%S} UTC.",

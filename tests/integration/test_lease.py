@@ -1,0 +1,92 @@
+"""Who may take a lease from whom."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import update
+
+from syncd.errors import JobBusy, LeaseLost
+from syncd.storage import tables as own
+from syncd.storage.database import Database
+from syncd.storage.lease import Process, SqlLease
+from syncd.storage.migrate import verify
+
+
+def now() -> datetime:
+    return datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    one = Database(database_url)
+    verify(one)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def ended() -> int:
+    """The number of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+        return process.pid
+
+
+def hold(database: Database, process: Mapping[str, object], name: str = "job:field") -> SqlLease:
+    """A lease of 60 seconds, whose owner is then said to be another process."""
+    lease = SqlLease(database, now, name, 60)
+    if process:
+        with database.write() as connection:
+            connection.execute(update(own.locks).where(own.locks.c.name == name).values(**process))
+    return lease
+
+
+def test_the_lease_of_a_process_that_died_here_is_taken_over_at_once(database: Database, ended: int) -> None:
+    dead = hold(database, {"pid": ended})
+    assert SqlLease(database, now, "job:field", 60).fence == dead.fence + 1
+    with pytest.raises(LeaseLost, match="taken over field"):
+        dead.renew()
+
+
+def test_the_lease_of_a_number_that_another_process_has_by_now_is_taken_over(database: Database) -> None:
+    dead = hold(database, {"started": "1"})
+    assert SqlLease(database, now, "job:field", 60).fence == dead.fence + 1
+
+
+@pytest.mark.parametrize(
+    "process",
+    [
+        {},
+        {"host": "elsewhere"},
+        {"world": "another boot, or another container"},
+        {"world": ""},
+        {"started": ""},
+    ],
+    ids=["alive", "another host", "another boot", "unknown boot", "unknown start"],
+)
+def test_a_lease_is_respected_where_its_owner_may_be_alive(
+    database: Database, ended: int, process: dict[str, object]
+) -> None:
+    hold(database, {"pid": ended} | process if process else {})
+    with pytest.raises(JobBusy, match="Job field is already run by process"):
+        SqlLease(database, now, "job:field", 60)
+
+
+def test_the_lease_of_a_token_exchange_runs_out_even_if_its_process_died(database: Database, ended: int) -> None:
+    hold(database, {"pid": ended}, "user:alice")
+    with pytest.raises(JobBusy):
+        SqlLease(database, now, "user:alice", 60)
+
+
+def test_a_process_that_ended_and_waits_for_its_parent_has_ended() -> None:
+    own_process = Process.own()
+    with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert Process(own_process.host, child.pid, own_process.world, "1").has_ended()
+    assert not own_process.has_ended()
