@@ -32,7 +32,7 @@ class _Misfit(Exception):
 
 def convert(kind: ColumnType, column: Column) -> tuple[Column, Misfits]:
     """A whole column in the form that the database takes, and what did not fit."""
-    if not any(map(_is_set, column)):
+    if column.count(None) == len(column):
         return column, []
     whole = _WHOLE[kind](column)
     if whole is not None:
@@ -50,10 +50,6 @@ def convert(kind: ColumnType, column: Column) -> tuple[Column, Misfits]:
             values.append(None)
             misfits.append((row, value))
     return values, misfits
-
-
-def _is_set(value: Any) -> bool:
-    return value is not None
 
 
 def _kinds(column: Column) -> set[type]:

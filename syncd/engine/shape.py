@@ -247,7 +247,7 @@ def _compile(table: Table, where: Path, found: frozenset[Path], echoed: frozense
 
 
 def _take(plan: _TablePlan, objects: Sequence[Mapping[str, Any]]) -> tuple[list[Sequence[Any]], _Found]:
-    columns: list[Sequence[Any]] = [()] * len(plan.table.columns)
+    columns: list[Sequence[Any]] = [(None,) * len(objects)] * len(plan.table.columns)
     found = _Found()
     _take_level(plan.level, objects, columns, found)
     return columns, found
@@ -256,7 +256,10 @@ def _take(plan: _TablePlan, objects: Sequence[Mapping[str, Any]]) -> tuple[list[
 def _take_level(
     level: _Level, objects: Sequence[Mapping[str, Any]], columns: list[Sequence[Any]], found: _Found
 ) -> None:
+    present = set().union(*objects)
     for name, number, kind in level.leaves:
+        if name not in present:
+            continue
         values = [one.get(name) for one in objects]
         if name in level.found:
             values = [None if value == [] else value for value in values]
@@ -266,10 +269,13 @@ def _take_level(
         for row, value in misfits:
             found.misfit(row, (*level.path, name), value)
     for name, inner in level.objects.items():
-        _take_level(inner, _inside(level, name, objects, found), columns, found)
+        if name in present:
+            _take_level(inner, _inside(level, name, objects, found), columns, found)
     for name, plan in level.arrays:
-        found.arrays.append((plan, [_items(one.get(name), row, level, name, found) for row, one in enumerate(objects)]))
-    extra = set().union(*objects) - level.known
+        if name in present:
+            lists = [_items(one.get(name), row, level, name, found) for row, one in enumerate(objects)]
+            found.arrays.append((plan, lists))
+    extra = present - level.known
     if extra:
         _keep_extra(level, extra, objects, found)
 
