@@ -15,6 +15,9 @@ from syncd.catalog.resource import Resource
 from syncd.model import Id, Key, Partition, Reject
 
 _MAX_BIGINT = 2**63 - 1
+_PIECE = 2_047
+"""Bytes hashed at once: for more, hashlib gives up the interpreter's lock, and waiting to have it back takes far longer
+than the hashing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,7 @@ class Identifier:
         rejects: list[Reject] = []
         marks: list[str] = []
         for record in records:
-            digest = self._base.copy()
-            digest.update(content_bytes(record))
-            content = digest.digest()
+            content = self._hash(content_bytes(record))
             if not isinstance(record, Mapping):
                 rejects.append(Reject("it is not an object", record))
                 marks.append(content.hex())
@@ -98,6 +99,12 @@ class Identifier:
             rejects=rejects,
             marks=marks,
         )
+
+    def _hash(self, text: bytes) -> bytes:
+        digest = self._base.copy()
+        for start in range(0, len(text), _PIECE):
+            digest.update(text[start : start + _PIECE])
+        return digest.digest()
 
     def _key(self, record: Mapping[str, Any], content: bytes) -> tuple[Key | None, str]:
         if self._content_key:
