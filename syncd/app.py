@@ -343,6 +343,7 @@ class App:
         finally:
             renewer.stop()
             self.ledger.flush()
+            self.pacer.flush()
         return replace(report, quota_wait=round(self.pacer.waited - waited, 1))
 
     def check_job(self, name: str) -> JobCheck:
