@@ -64,12 +64,15 @@ class Site:
             env=self.environment(environ),
         )
 
-    def start(self, *words: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """Begin a command."""
+    def start(
+        self, *words: str, environ: Mapping[str, str] | None = None, quiet: bool = False
+    ) -> subprocess.Popen[str]:
+        """Begin a command; what a quiet one prints is not kept."""
+        output = subprocess.DEVNULL if quiet else subprocess.PIPE
         return subprocess.Popen(
             [sys.executable, "-m", "syncd", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
             text=True,
             env=self.environment(environ),
         )
