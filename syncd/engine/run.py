@@ -295,7 +295,7 @@ class Run:
             rows=sum((resource.rows for resource in resources), Counts()),
             resources=resources,
             exit_code=exit_code,
-            error=error.message if error else next((r.error for r in resources if r.error), None),
+            error=error.message if error else next((f"{r.resource}: {r.error}" for r in resources if r.error), None),
             remedy=error.remedy if error else "",
         )
 
