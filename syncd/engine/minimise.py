@@ -38,10 +38,11 @@ class Minimiser:
         return repr((self._exclude, self._pseudonyms)).encode() if self.active else b""
 
     def resource(self, resource: Resource) -> Resource:
-        """The catalog's entry without the columns that are kept out."""
+        """The catalog's entry with the types that are stored.
+
+        Columns that are kept out remain, and are always null: so rows of before lose what stands in them.
+        """
         tree: Any = resource.fields
-        for path in self._exclude:
-            tree = _edit(tree, path, _drop)
         for path in self._pseudonyms:
             tree = _edit(tree, path, _as_text)
         return replace(resource, fields=tree)

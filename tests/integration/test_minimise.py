@@ -102,3 +102,14 @@ def test_equal_values_have_equal_hashes_and_another_key_gives_others(bench: Benc
     second = [age for (age,) in bench.rows("select age from things order by id")]
     assert second[0] == second[1] != second[2]
     assert not set(first) & set(second)
+
+
+def test_what_is_excluded_or_hashed_later_leaves_the_rows_at_the_next_complete_listing(bench: Bench) -> None:
+    bench.source.lists[PEOPLE.path] = [person(bench, 1)]
+    bench.run()
+    assert bench.rows("select name from things") == [(CANARY,)]
+    exclude = {"things": (*EXCLUDE["things"], "notes")}
+    bench.run(exclude=exclude, pseudonyms=HASH, pseudonym_key=b"key", full=True)
+    found = everything(bench)
+    assert "canary" not in found
+    assert "815815" not in found
