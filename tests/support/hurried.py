@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from support.program import Site
-
 from syncd.app import App, Kit, read_configuration
 from syncd.auth.secret import Redactor
 from syncd.jobs.registry import Registry
