@@ -514,14 +514,15 @@ def _covered(marks: Sequence[str], overlap: int, seam: str) -> int:
     """How many of a page's first records earlier pages have covered.
 
     Raises:
-        Drift: The page should repeat the last record before it and does not: something moved in between.
+        Drift: The last record before the page is not among those that the page should repeat. Where it stands further
+            on, it moved itself, or something came in before it, and what stands before it may be new.
     """
     if overlap == 0 or not seam:
         return 0
-    try:
-        return marks.index(seam) + 1
-    except ValueError:
-        raise Drift("A page does not begin where the page before it ended") from None
+    covered = marks.index(seam) + 1 if seam in marks else 0
+    if not 1 <= covered <= overlap:
+        raise Drift("A page does not begin where the page before it ended")
+    return covered
 
 
 def _split(found: Identified) -> tuple[Identified, list[Key]]:
