@@ -124,12 +124,13 @@ class _Stored:
         rebuilt: dict[str, Any] = {}
         for column in table.columns:
             value = row[column.name]
-            if value is not None:
+            if value is not None and not _names_type(item, column.path):
                 raw = _dig(item, column.path)
                 same = _same(column.type, value, raw, sqlite=self._sqlite)
                 _put(rebuilt, column.path, raw if same else ("stored", value))
         for name, value in misfits.items():
-            _put(rebuilt, tuple(name.split(".")), value)
+            if not _names_type(item, tuple(name.split("."))):
+                _put(rebuilt, tuple(name.split(".")), value)
         plain = json.loads(json.dumps(item))
         for child in table.children:
             _put_rest(plain, child.path)
@@ -172,6 +173,12 @@ def _put_rest(item: dict[str, Any], path: Path) -> None:
     value = _dig(item, path)
     if isinstance(value, list):
         _put(item, path, [one for one in value if not isinstance(one, dict)])
+
+
+def _names_type(item: Mapping[str, Any], path: Path) -> bool:
+    """Whether the type of a custom field stands there, which may be stored or not."""
+    field = _dig(item, path[:-1])
+    return path[-1:] == ("data_type",) and isinstance(field, Mapping) and "value" in field
 
 
 def _pruned(value: Any) -> Any:
