@@ -8,6 +8,8 @@ import socket
 import time
 from collections.abc import Mapping
 
+_PATIENCE = 2.0
+"""Seconds that a message waits for room in the manager's queue before it is dropped."""
 
 class Notifier:
     """Sends states to `$NOTIFY_SOCKET`; silent where there is none.
@@ -53,11 +55,12 @@ class Notifier:
     def _send(self, message: str) -> None:
         if not self._address:
             return
-        # A manager that does not listen is no reason to fail.
+        # A manager that does not listen, or does not take what waits for it, is no reason to fail or to stand still.
         with (
             contextlib.suppress(OSError),
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out,
         ):
+            out.settimeout(_PATIENCE)
             out.connect(self._address)
             out.send(message.encode())
 
