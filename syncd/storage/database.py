@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import JSON, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -21,6 +21,9 @@ from syncd.errors import ConfigError, StoreError, StoreUnavailable, Unstorable
 
 Now = Callable[[], datetime]
 """The wall clock, UTC."""
+
+JSON_TEXT = "JSON TEXT"
+"""Declared type of JSON in SQLite: with `JSON` alone, SQLite would turn a bare number into a REAL and lose digits."""
 
 _BUSY_MILLISECONDS = 30_000
 _PRIVATE = 0o600
@@ -244,6 +247,8 @@ def _first_line(message: str) -> str:
 
 def _sqlite(url: URL) -> Engine:
     engine = create_engine(url, connect_args={"timeout": _BUSY_MILLISECONDS / 1000, "check_same_thread": False})
+    dialect: Any = engine.dialect
+    dialect.ischema_names = {**dialect.ischema_names, JSON_TEXT: JSON}
 
     @event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:

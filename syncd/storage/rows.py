@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Numeric, Table
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from syncd.storage.schema import MISFITS, SEEN_BY
+from syncd.storage.schema import MISFITS, PATH, SEEN_BY
 
 _EXACT_DIGITS = 15
 """Significant digits that SQLite's REAL holds exactly; it has no decimals."""
@@ -88,7 +88,7 @@ class SqliteRows:
             kept = json.loads(values[misfits]) if values[misfits] else {}
             for number in decimals:
                 if values[number] is not None and not _exact(values[number]):
-                    kept[columns[number]] = values[number]
+                    kept[table.c[columns[number]].info.get(PATH, columns[number])] = values[number]
                     values[number] = None
             values[misfits] = json.dumps(kept)
             changed[row] = tuple(values)

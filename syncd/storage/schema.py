@@ -25,12 +25,14 @@ from sqlalchemy import (
     inspect,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.types import TypeEngine
 
 from syncd.catalog.layout import CONTENT_KEY, PARENT_ID, POSITION, RECORD_ID, ColumnType, Layout
 from syncd.catalog.layout import Column as LayoutColumn
 from syncd.catalog.layout import Table as LayoutTable
+from syncd.storage.database import JSON_TEXT
 
 SYNCED_AT = "_syncd_synced_at"
 DELETED_AT = "_syncd_deleted_at"
@@ -39,8 +41,20 @@ HASH = "_syncd_hash"
 SEEN_BY = "_syncd_seen_by"
 PARENT = "_syncd_parent"
 MISFITS = "_syncd_misfits"
+PATH = "path"
+"""In a column's `info`: where its field stands in the record, as misfits are named."""
 
 _MOMENT = DateTime(timezone=True)
+
+
+class JsonText(JSON):
+    """JSON that SQLite keeps as the text it was given."""
+
+
+@compiles(JsonText, "sqlite")
+def _declared(kind: JsonText, compiler: Any, **context: Any) -> str:
+    del kind, compiler, context
+    return JSON_TEXT
 
 
 def sql_type(kind: ColumnType) -> TypeEngine[Any]:
@@ -52,7 +66,7 @@ def sql_type(kind: ColumnType) -> TypeEngine[Any]:
         "boolean": Boolean(),
         "date": Date(),
         "timestamp": _MOMENT,
-        "json": JSON().with_variant(JSONB(), "postgresql"),
+        "json": JsonText().with_variant(JSONB(), "postgresql"),
     }
     return types[kind]
 
@@ -97,7 +111,8 @@ def _root(layout: Layout, metadata: MetaData) -> Table:
         columns.append(Column(CONTENT_KEY, Text(), nullable=False))
     keys = set(layout.primary_key)
     columns += [
-        Column(c.name, sql_type(c.type), nullable=c.name not in keys, autoincrement=False) for c in layout.table.columns
+        Column(c.name, sql_type(c.type), nullable=c.name not in keys, autoincrement=False, info=_info(c))
+        for c in layout.table.columns
     ]
     columns += [
         Column(SYNCED_AT, _MOMENT, nullable=False),
@@ -128,7 +143,7 @@ def _child(layout: Layout, table: LayoutTable, enclosing: LayoutTable, metadata:
         Column(PARENT_ID, sql_type(_parent_id_type(layout, table, enclosing)), nullable=False),
         Column(POSITION, Integer(), nullable=False, autoincrement=False),
     ]
-    columns += [Column(c.name, sql_type(c.type)) for c in table.columns]
+    columns += [Column(c.name, sql_type(c.type), info=_info(c)) for c in table.columns]
     columns += [
         Column(SYNCED_AT, _MOMENT, nullable=False),
         Column(DELETED_AT, _MOMENT),
@@ -136,6 +151,10 @@ def _child(layout: Layout, table: LayoutTable, enclosing: LayoutTable, metadata:
         Column(MISFITS, JSON()),
     ]
     return Table(table.name, metadata, *columns, PrimaryKeyConstraint(*key))
+
+
+def _info(column: LayoutColumn) -> dict[str, str]:
+    return {PATH: ".".join(column.path)}
 
 
 def record_id_type(layout: Layout) -> ColumnType:
