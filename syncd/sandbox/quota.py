@@ -5,17 +5,32 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
 class Window:
-    """So many requests per so many seconds. A window opens at the whole second of its first request."""
+    """So many requests per so many seconds. A window opens at the whole second of its first request.
+
+    Attributes:
+        limit: Requests that it grants.
+        seconds: How long it is.
+        opened: When the open one began, Unix seconds.
+        used: Requests in it so far.
+        ended: Requests in each window that has ended, in order.
+    """
 
     limit: int
     seconds: float
     opened: float = -math.inf
     used: int = 0
+    ended: list[int] = field(default_factory=list)
+
+    def open(self, now: float) -> None:
+        """Begin another."""
+        if self.used:
+            self.ended.append(self.used)
+        self.opened, self.used = math.floor(now), 0
 
     @property
     def reset(self) -> float:
@@ -69,7 +84,7 @@ class Quota:
             now = self._clock()
             for window in self.windows:
                 if now >= window.reset or now < window.opened:
-                    window.opened, window.used = math.floor(now), 0
+                    window.open(now)
             exceeded = [window for window in self.windows if window.remaining == 0]
             if exceeded:
                 nearest = max(exceeded, key=lambda window: window.reset)
