@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from email.utils import formatdate
 from typing import Any
@@ -84,6 +85,7 @@ class Middle:
         if request.path.startswith("/control/"):
             return response
         response.headers["Date"] = formatdate(self._clock(), usegmt=True)
+        response.headers["X-Request-Id"] = uuid.uuid4().hex
         response.headers.update(g.get("rate", {}))
         for fault in g.get("faults", ()):
             self._spoil(fault, response)

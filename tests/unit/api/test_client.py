@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -140,3 +140,32 @@ def test_a_redirect_is_not_followed() -> None:
     with pytest.raises(BadAnswer, match="redirect"):
         bench.get()
     assert [request.url.host for request in bench.seen] == ["api.procore.com"]
+
+
+def test_an_answer_beyond_all_bounds_is_not_read_to_its_end() -> None:
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield b" " * 1_000_000
+
+    bench = Bench(lambda _: httpx.Response(200, content=endless()))
+    with pytest.raises(BadAnswer, match="larger than"):
+        bench.get()
+    assert len(bench.seen) == 1
+    assert sent < 2_000
+
+
+def test_an_answer_nested_without_end_is_one_error_and_no_crash() -> None:
+    bench = Bench(lambda _: httpx.Response(200, content=b"[" * 200_000))
+    with pytest.raises(BadAnswer):
+        bench.get()
+
+
+def test_procores_id_of_a_request_stands_in_the_log() -> None:
+    bench = Bench(lambda _: httpx.Response(200, json=[], headers={"X-Request-Id": "abc-123"}))
+    with capture_logs() as lines:
+        bench.get()
+    assert [line["request_id"] for line in lines if line["event"] == "request"] == ["abc-123"]
