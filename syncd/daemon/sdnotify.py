@@ -11,6 +11,7 @@ from collections.abc import Mapping
 _PATIENCE = 2.0
 """Seconds that a message waits for room in the manager's queue before it is dropped."""
 
+
 class Notifier:
     """Sends states to `$NOTIFY_SOCKET`; silent where there is none.
 

@@ -14,7 +14,7 @@ def test_a_manager_that_takes_nothing_does_not_hold_the_daemon_up(tmp_path: Path
         manager.bind(address)
         fill(address)
         Notifier({"NOTIFY_SOCKET": address}).ready("This is dropped.")
-        manager.setblocking(False)  # noqa: FBT003 - the socket's signature
+        manager.setblocking(False)
         assert manager.recv(100) == b"x"
 
 
@@ -22,7 +22,7 @@ def fill(address: str) -> None:
     """Send until there is no more room."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
         out.connect(address)
-        out.setblocking(False)  # noqa: FBT003 - the socket's signature
+        out.setblocking(False)
         try:
             while True:
                 out.send(b"x")
