@@ -8,83 +8,18 @@ import signal
 import socket
 import sqlite3
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.daemon import PATIENCE, Begin
 from support.program import Site
 
 from syncd.sandbox.server import Sandbox
 
-PATIENCE = 40.0
 SOON = 10.0
-
-
-class Daemon:
-    """A daemon, what it tells its manager, and what it logs."""
-
-    def __init__(self, site: Site, folder: Path, **environ: str) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        address = folder / f"notify-{time.monotonic_ns()}"
-        self.socket.bind(str(address))
-        self.socket.settimeout(PATIENCE)
-        self.process = site.start("run", environ={"NOTIFY_SOCKET": str(address), **environ})
-        self.lines: queue.Queue[str] = queue.Queue()
-        self.log: list[str] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.put(line)
-
-    def told(self, word: str) -> str:
-        """Wait until the manager is told something; the whole message."""
-        ends = time.monotonic() + PATIENCE
-        while time.monotonic() < ends:
-            message = self.socket.recv(4096).decode()
-            if word in message:
-                return message
-        raise AssertionError(f"never told {word}; log: {self.log}")
-
-    def logged(self, *words: str) -> str:
-        """Wait for a line of the log that holds all words."""
-        while True:
-            try:
-                line = self.lines.get(timeout=PATIENCE)
-            except queue.Empty:
-                raise AssertionError(f"never logged {words}; log: {''.join(self.log)}") from None
-            self.log.append(line)
-            if all(word in line for word in words):
-                return line
-
-    def send(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
-        """Signal it; its exit code, and the seconds that it took."""
-        began = time.monotonic()
-        self.send(number)
-        code = self.process.wait(PATIENCE)
-        return code, time.monotonic() - began
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self._reader.join()
-        for stream in (self.process.stdout, self.process.stderr):
-            assert stream is not None
-            stream.close()
-        self.socket.close()
-
-
-Begin = Callable[..., Daemon]
 
 
 @pytest.fixture
@@ -92,19 +27,6 @@ def site(sandbox: Sandbox, tmp_path: Path) -> Site:
     made = Site(tmp_path / "config", sandbox)
     made.job("field", resources=["projects", "rfis"], schedule={"every": "1h"})
     return made
-
-
-@pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Begin]:
-    begun: list[Daemon] = []
-
-    def start(site: Site, **environ: str) -> Daemon:
-        begun.append(Daemon(site, tmp_path, **environ))
-        return begun[-1]
-
-    yield start
-    for daemon in begun:
-        daemon.close()
 
 
 def runs(site: Site) -> list[tuple[Any, ...]]:
@@ -244,11 +166,9 @@ def test_the_watchdog_is_held_off_while_it_idles_and_not_while_it_is_frozen(site
     for _ in range(3):
         daemon.told("WATCHDOG=1")
     daemon.send(signal.SIGSTOP)
-    daemon.socket.settimeout(1.0)
-    with pytest.raises(TimeoutError):
-        all(iter(lambda: daemon.socket.recv(4096), b""))
+    with pytest.raises(queue.Empty):
+        all(iter(lambda: daemon.messages.get(timeout=1.0), ""))
     daemon.send(signal.SIGCONT)
-    daemon.socket.settimeout(PATIENCE)
     daemon.told("WATCHDOG=1")
     assert daemon.end()[0] == 0
 
