@@ -79,7 +79,7 @@ class Month:
         (folder / "jobs").mkdir()
         self._write("syncd.yaml", procore=procore, database={"url": "sqlite:///syncd.db"})
         common = {"company": self.box.company_id, "projects": "all"}
-        self._job("often", **common, resources=["projects", "vendors"], schedule={"every": "3h"})
+        self._job("often", **common, resources=["projects", "vendors"], schedule={"every": "6h"})
         line, zone = NIGHTLY
         self._job("nightly", **common, resources=["rfis", "submittals"], schedule={"cron": line, "timezone": zone})
         self.agenda = self._agenda()
@@ -159,16 +159,16 @@ def test_a_month_passes_with_every_due_run_happening_once_or_recorded_as_skipped
     )
     _check_nightly([run for run in runs if run.job == "nightly"])
     often = [run for run in runs if run.job == "often"]
-    assert 200 < len(often) < 290
+    assert 100 < len(often) < 150
     assert not [run for run in runs if run.status == "running"]
     assert max(_repetitions([run for run in often if run.status in {"ok", "partial"}]).values()) == 1
     statuses = {
         row.status: row.count for row in month.rows("select status, sum(count) as count from syncd_requests group by 1")
     }
     assert not {401, 429} & statuses.keys(), statuses
-    assert statuses[200] > 500
+    assert statuses[200] > 300
     asleep = [run for run in often if run.status == "skipped" and "missed" in run.error]
-    assert any("15 runs" in run.error or "16 runs" in run.error for run in asleep), [run.error for run in asleep]
+    assert any(run.error.startswith(("7 runs", "8 runs")) for run in asleep), [run.error for run in asleep]
     for job in ("often", "nightly"):
         month.app.run_job(job, _plain(), trigger="manual")
     projects = [project.id for project in box.projects]
