@@ -25,7 +25,7 @@ _CAREFUL_LIMIT = 25
 """Requests per spike window where answers tell nothing: Procore's own example of a small allowance."""
 _PROBE_SECONDS = 2.0
 _SLACK = 2.0
-_LONGEST_WAIT = 60.0
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 60.0
 _PARTS = 4
 """One asker gets at most this part of what is left: the others need some too."""
 
@@ -151,19 +151,20 @@ class Quota:
             The quota after it, slots granted, and seconds to wait where it is none.
         """
         if now < self.blocked_until:
-            return self, 0, min(self.blocked_until - now, _LONGEST_WAIT)
+            # A wait shorter than a clock can tell would be waited for ever.
+            return self, 0, max(_SHORTEST_WAIT, min(self.blocked_until - now, _LONGEST_WAIT))
         if not self.windows():
             if self.started and 0 <= now - self.started < _PROBE_SECONDS * 5:
-                return self, 0, 0.05
+                return self, 0, _SHORTEST_WAIT
             return replace(self, started=now, young=self.young + 1), 1, 0.0
         current = [window for window in self.windows() if not window.is_over(share, now)]
         over = [window for window in self.windows() if window not in current]
         if any(0 <= now - window.probe_at < _PROBE_SECONDS for window in over):
-            return self, 0, 0.05
+            return self, 0, _SHORTEST_WAIT
         free = [window for window in current if window.available(share) > self.reserved]
         if len(free) < len(current):
             wait = max(window.reset + window.margin(share) - now for window in current if window not in free)
-            return self, 0, max(0.05, min(wait, _POLL if self.reserved else _LONGEST_WAIT))
+            return self, 0, max(_SHORTEST_WAIT, min(wait, _POLL if self.reserved else _LONGEST_WAIT))
         room = min((window.available(share) - self.reserved for window in current), default=want)
         # What comes after a window's end is not known: one request finds out. What others keep makes room for it.
         granted = 1 if over else min(want, max(1, room // _PARTS))

@@ -190,6 +190,13 @@ def test_a_refusal_holds_everybody_until_its_end_and_then_lets_one_ask() -> None
     assert quota.take(8, 0.8, NOW + 9.6)[1] == 0
 
 
+def test_a_wait_is_never_too_short_for_a_clock_to_tell() -> None:
+    quota = Quota().hearing(told(25, 0, NOW + 9, blocked=NOW + 9), NOW)
+    _, granted, wait = quota.take(1, 0.8, NOW + 9 - 3e-7)
+    assert granted == 0
+    assert wait >= 0.01
+
+
 def test_slots_of_a_process_that_died_come_back() -> None:
     quota = Quota().hearing(told(25, 25, NOW + 10), NOW)
     for _ in range(40):
