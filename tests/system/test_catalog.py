@@ -55,7 +55,7 @@ def own(tmp_path: Path) -> Path:
 
 
 def test_one_job_fills_every_table_with_what_the_sandbox_has(tmp_path: Path, make_sandbox: MakeSandbox) -> None:
-    box = make_sandbox(projects=2, scale=0.02, quota=QUOTA)
+    box = make_sandbox(projects=1, scale=0.02, quota=QUOTA)
     site = Site(tmp_path, box)
     site.job("everything", resources=["all"])
     with site.app() as app:
