@@ -98,6 +98,21 @@ class Database:
                 with writer.begin():
                     yield writer
 
+    @contextmanager
+    def define(self) -> Iterator[Connection]:
+        """A transaction that makes or changes tables: one at a time, whichever process asks. Raises as `write`.
+
+        Two processes that make the same table on PostgreSQL at once fail in its catalogs, IF NOT EXISTS or not.
+        """
+        with self.write() as connection:
+            if not self.is_sqlite:
+                self._alone(connection)
+            yield connection
+
+    def _alone(self, connection: Connection) -> None:
+        name = {"name": f"syncd defines {self.schema}"}
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), name)
+
     def backup(self, path: Path) -> None:
         """Copy a SQLite database, consistent, while others read and write (SQLite's online backup).
 
@@ -144,6 +159,7 @@ class Database:
                     text("SELECT 1 FROM information_schema.schemata WHERE schema_name = :name"), {"name": self.schema}
                 )
                 if known.first() is None:
+                    self._alone(connection)
                     connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {quoted}"))
         self._prepared = True
 

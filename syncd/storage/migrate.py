@@ -39,7 +39,7 @@ def upgrade(database: Database) -> str:
     Raises:
         SchemaMismatch: The database was made by a newer version of syncd.
     """
-    with database.write() as connection:
+    with database.define() as connection:
         _refuse_newer(connection)
         _run_upgrade(connection)
     return HEAD

@@ -94,7 +94,7 @@ class SqlStore:
         with self._lock:
             if resource.name in self._opened and self._opened[resource.name][0] == resource:
                 return self._opened[resource.name][1]
-            with self._database.write() as connection:
+            with self._database.define() as connection:
                 additions = self._additions(connection, resource.name)
                 layout, tables = self._made(connection, layout_of(resource, additions, table_names))
             return self._keep(resource, layout, tables)
@@ -126,7 +126,7 @@ class SqlStore:
         """Add columns and child tables at once, and record them in `syncd_schema_changes`."""
         with self._lock:
             resource, current = self._opened[layout.resource]
-            with self._database.write() as connection:
+            with self._database.define() as connection:
                 recorded = self._additions(connection, resource.name)
                 have = {addition.path for addition in recorded}
                 fresh = [addition for addition in additions if addition.path not in have]
