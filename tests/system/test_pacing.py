@@ -12,6 +12,8 @@ from syncd.sandbox.server import Sandbox
 
 SCALED = ((600, 60.0), (25, 2.0))
 """Procore's own example, 600 per hour and 25 per 10 seconds, with shorter windows."""
+SHARE = 0.8
+"""The default: what is left is for other users of the app, and for requests that are late on a busy machine."""
 _WORTH = 0.9
 
 
@@ -29,7 +31,7 @@ def test_processes_that_share_a_database_use_the_allowance_and_never_meet_429(
     url = request.getfixturevalue("postgres_url") if database == "postgresql" else f"sqlite:///{tmp_path / 'test.db'}"
     box = make_sandbox(projects=48, quota=SCALED)
     site = Site(tmp_path, box, url)
-    site.settings["procore"]["quota_share"] = 1.0
+    site.settings["procore"]["quota_share"] = SHARE
     site.write()
     site.job("job0", resources=["punch_items", "observations"], projects="active", workers=8)
     site.job("job1", resources=["rfis", "submittals"], projects="active", workers=8)
@@ -40,4 +42,4 @@ def test_processes_that_share_a_database_use_the_allowance_and_never_meet_429(
     # The first window is spent on starting, the last two on what is left.
     waited = box.quota.windows[1].ended[1:-1]
     assert len(waited) >= 3
-    assert sum(waited) >= _WORTH * SCALED[1][0] * len(waited), waited
+    assert sum(waited) >= _WORTH * SHARE * SCALED[1][0] * len(waited), waited
