@@ -3,6 +3,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
+# Tests and benchmarks start syncd hundreds of times: without bytecode on disk, each start would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint format clean torture bench
 
 $(STAMP): pyproject.toml constraints.txt
