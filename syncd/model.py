@@ -175,6 +175,7 @@ class Page:
         server_time: When the request was sent, by the server's clock (Date header), UTC.
         requests: How many HTTP requests this page took, retries included.
         size: Bytes of the decoded body.
+        plain: Whether it is known that no text in it holds what databases refuse: NUL, or half a surrogate pair.
     """
 
     records: Sequence[Any]
@@ -184,21 +185,29 @@ class Page:
     server_time: datetime
     requests: int = 1
     size: int = 0
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TableRows:
-    """Rows of one table, all with the same columns.
+    """Rows of one table, column by column: what is done to a whole column at once costs little per value.
 
     Attributes:
         table: The table's name.
-        columns: Names, in the order of the values; syncd's bookkeeping columns are the store's to add.
-        rows: Values as `syncd.catalog.layout` says for each column type, in `columns`' order.
+        columns: Names; syncd's bookkeeping columns are the store's to add.
+        values: Of each column, in that order, its value in every row, as `syncd.catalog.layout` says for its type.
     """
 
     table: str
     columns: tuple[str, ...]
-    rows: Sequence[tuple[Any, ...]]
+    values: Sequence[Sequence[Any]]
+
+    def __len__(self) -> int:
+        return len(self.values[0])
+
+    def only(self, rows: Sequence[int]) -> TableRows:
+        """The rows of these numbers."""
+        return TableRows(self.table, self.columns, [[column[row] for row in rows] for column in self.values])
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ _LONG_NUMBER = re.compile(rb"(?:^|[\s:,\[])-?[0-9]{19}")
 """What may be an integer beyond 64 bits, which orjson makes a float of."""
 _AS_ZEROS = bytes(ord("0") if byte in b"0123456789" else ord(" ") for byte in range(256))
 _LONG = b"0" * 19
+_NUL = b"\\u0000"
+"""The only way to write NUL in JSON."""
 _REFUSED = frozenset({403, 404})
 
 
@@ -77,6 +79,7 @@ class Answer:
         sent_at: When the request was sent, server's clock, UTC, whole seconds: never later than it was.
         requests: HTTP requests it took.
         size: Bytes of the decoded body.
+        plain: Whether no text in it can hold NUL or half a surrogate pair.
     """
 
     data: Any
@@ -84,6 +87,7 @@ class Answer:
     sent_at: datetime
     requests: int
     size: int
+    plain: bool = False
 
 
 class _Transient(Exception):
@@ -348,10 +352,11 @@ class Client:
             raise _Transient(f"Procore answered {status}", status, self._asked_to_wait(response.headers))
         if response.is_success:
             try:
-                data = parse(body)
+                data, strict = parse(body)
             except ValueError:
                 raise _Transient("an unreadable answer came", httpx.codes.OK) from None
-            return Answer(data, response.headers, sent_at, spent.requests, len(body))
+            plain = strict and _NUL not in body
+            return Answer(data, response.headers, sent_at, spent.requests, len(body), plain)
         raise _final(response, body, shown)
 
     def _pause(self, state: RetryCallState, spent: _Spent) -> float:
@@ -376,19 +381,22 @@ class Client:
         _log.info("trying again", path=shown, why=str(error), attempt=state.attempt_number)
 
 
-def parse(body: bytes) -> Any:
+def parse(body: bytes) -> tuple[Any, bool]:
     """JSON; also what strict parsers refuse or round: NaN and infinities (as text), lone surrogates, integers of any size.
+
+    Returns:
+        What it holds, and whether a strict parser took it: then all text is well-formed Unicode.
 
     Raises:
         ValueError: It is no JSON.
     """
     if not _has_long_number(body):
         try:
-            return orjson.loads(body)
+            return orjson.loads(body), True
         except orjson.JSONDecodeError:
             pass
     try:
-        return json.loads(body.decode("utf-8", "surrogatepass"), parse_constant=str)
+        return json.loads(body.decode("utf-8", "surrogatepass"), parse_constant=str), False
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

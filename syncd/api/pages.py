@@ -294,4 +294,5 @@ def _page(
         server_time=answer.sent_at,
         requests=answer.requests,
         size=answer.size,
+        plain=answer.plain,
     )

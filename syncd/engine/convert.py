@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -24,17 +25,34 @@ _MAX_BIGINT = 2**63 - 1
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,18})")
 _NULL = type(None)
+_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+
+
+class _Sight(NamedTuple):
+    """A column as a whole: its values, their types but for nulls, and whether their text is known to be plain."""
+
+    values: Column
+    kinds: set[type]
+    plain: bool
 
 
 class _Misfit(Exception):
     """The value does not fit."""
 
 
-def convert(kind: ColumnType, column: Column) -> tuple[Column, Misfits]:
-    """A whole column in the form that the database takes, and what did not fit."""
-    if column.count(None) == len(column):
+def convert(kind: ColumnType, column: Column, *, plain: bool = False) -> tuple[Column, Misfits]:
+    """A whole column in the form that the database takes, and what did not fit.
+
+    Args:
+        kind: The column's type.
+        column: Its values.
+        plain: Whether it is known that no text in them holds NUL or half a surrogate pair.
+    """
+    kinds = set(map(type, column))
+    kinds.discard(_NULL)
+    if not kinds:
         return column, []
-    whole = _WHOLE[kind](column)
+    whole = _WHOLE[kind](_Sight(column, kinds, plain))
     if whole is not None:
         return whole, []
     values: list[Any] = []
@@ -52,8 +70,24 @@ def convert(kind: ColumnType, column: Column) -> tuple[Column, Misfits]:
     return values, misfits
 
 
-def _kinds(column: Column) -> set[type]:
-    return set(map(type, column)) - {_NULL}
+def _present(column: Column) -> Column:
+    return [value for value in column if value is not None] if None in column else column
+
+
+def _with_nulls(column: Column, present: Sequence[Any]) -> Column:
+    """A column whose values that are no null were replaced by these, in their order."""
+    if len(present) == len(column):
+        return present
+    following = iter(present)
+    return [None if value is None else next(following) for value in column]
+
+
+def _fixed(present: Column, pattern: bytes) -> str | None:
+    """The texts joined, where each has the pattern, in which `0` stands for any digit."""
+    joined = "".join(present)
+    if not joined.isascii() or len(joined) != len(present) * len(pattern):
+        return None
+    return joined if joined.encode().translate(_AS_ZEROS) == pattern * len(present) else None
 
 
 def _plain_text(column: Column) -> bool:
@@ -67,8 +101,8 @@ def _plain_text(column: Column) -> bool:
     return "\0" not in joined
 
 
-def _whole_text(column: Column) -> Column | None:
-    return column if _kinds(column) == {str} and _plain_text(column) else None
+def _whole_text(column: _Sight) -> Column | None:
+    return column.values if column.kinds == {str} and (column.plain or _plain_text(column.values)) else None
 
 
 def _one_text(value: Any) -> str:
@@ -83,11 +117,11 @@ def _one_text(value: Any) -> str:
     return value
 
 
-def _whole_bigint(column: Column) -> Column | None:
-    if _kinds(column) != {int}:
+def _whole_bigint(column: _Sight) -> Column | None:
+    if column.kinds != {int}:
         return None
-    present = [value for value in column if value is not None]
-    return column if min(present) >= -_MAX_BIGINT - 1 and max(present) <= _MAX_BIGINT else None
+    present = _present(column.values)
+    return column.values if min(present) >= -_MAX_BIGINT - 1 and max(present) <= _MAX_BIGINT else None
 
 
 def _one_bigint(value: Any) -> int:
@@ -98,8 +132,8 @@ def _one_bigint(value: Any) -> int:
     return value
 
 
-def _whole_boolean(column: Column) -> Column | None:
-    return column if _kinds(column) == {bool} else None
+def _whole_boolean(column: _Sight) -> Column | None:
+    return column.values if column.kinds == {bool} else None
 
 
 def _one_boolean(value: Any) -> bool:
@@ -108,14 +142,22 @@ def _one_boolean(value: Any) -> bool:
     return value
 
 
-def _whole_decimal(column: Column) -> Column | None:
-    kinds = _kinds(column)
-    if kinds == {str}:
-        fits = _DECIMAL.fullmatch
-        return column if all(value is None or fits(value) for value in column) else None
-    if kinds == {int}:
-        return [None if value is None else str(value) for value in column]
-    return None
+def _whole_decimal(column: _Sight) -> Column | None:
+    if column.kinds == {str}:
+        return column.values if _are_decimals(_present(column.values)) else None
+    numbers = column.kinds == {int} or (column.kinds == {float} and all(map(math.isfinite, _present(column.values))))
+    return [None if value is None else repr(value) for value in column.values] if numbers else None
+
+
+def _are_decimals(present: Column) -> bool:
+    """Whether all texts are decimal numbers; plain ones cost no look at each."""
+    joined = "".join(present)
+    if joined.isascii() and not joined.encode().translate(None, b"0123456789.-"):
+        try:
+            return all(map(math.isfinite, map(float, present)))
+        except ValueError:
+            return False
+    return all(map(_DECIMAL.fullmatch, present))
 
 
 def _one_decimal(value: Any) -> str:
@@ -128,15 +170,17 @@ def _one_decimal(value: Any) -> str:
     raise _Misfit
 
 
-def _whole_date(column: Column) -> Column | None:
-    if _kinds(column) != {str}:
+def _whole_date(column: _Sight) -> Column | None:
+    if column.kinds != {str}:
         return None
-    present = [value for value in column if value is not None]
+    present = _present(column.values)
+    if _fixed(present, b"0000-00-00") is None:
+        return None
     try:
-        parsed = [day.isoformat() for day in map(date.fromisoformat, present)]
+        deque(map(date.fromisoformat, present), maxlen=0)
     except ValueError:
         return None
-    return column if parsed == present else None
+    return column.values
 
 
 def _one_date(value: Any) -> str:
@@ -145,19 +189,18 @@ def _one_date(value: Any) -> str:
     return value
 
 
-def _whole_timestamp(column: Column) -> Column | None:
-    if _kinds(column) != {str}:
+def _whole_timestamp(column: _Sight) -> Column | None:
+    if column.kinds != {str}:
         return None
-    present = [value for value in column if value is not None]
-    if any(len(value) != 20 or value[10] != "T" or value[19] != "Z" for value in present):  # noqa: PLR2004 - ISO 8601
+    present = _present(column.values)
+    joined = _fixed(present, b"0000-00-00T00:00:00Z")
+    if joined is None:
         return None
     try:
-        parsed = list(map(datetime.fromisoformat, present))
+        deque(map(datetime.fromisoformat, present), maxlen=0)
     except ValueError:
         return None
-    if not all(parsed):
-        return None
-    return [None if value is None else f"{value[:10]} {value[11:19]}.000000" for value in column]
+    return _with_nulls(column.values, joined.replace("T", " ").replace("Z", ".000000\n").splitlines())
 
 
 def _one_timestamp(value: Any) -> str:
@@ -169,12 +212,12 @@ def _one_timestamp(value: Any) -> str:
     return parsed.isoformat(sep=" ", timespec="microseconds")
 
 
-def _whole_json(column: Column) -> Column | None:
+def _whole_json(column: _Sight) -> Column | None:
     try:
-        texts = [None if value is None else orjson.dumps(value).decode() for value in column]
+        texts = [None if value is None else orjson.dumps(value).decode() for value in column.values]
     except TypeError:
         return None
-    return texts if "\\u0000" not in "".join(filter(None, texts)) else None
+    return texts if column.plain or "\\u0000" not in "".join(filter(None, texts)) else None
 
 
 def _one_json(value: Any) -> str:
@@ -187,7 +230,7 @@ def _one_json(value: Any) -> str:
     return text
 
 
-_WHOLE: Mapping[ColumnType, Callable[[Column], Column | None]] = {
+_WHOLE: Mapping[ColumnType, Callable[[_Sight], Column | None]] = {
     "bigint": _whole_bigint,
     "decimal": _whole_decimal,
     "text": _whole_text,

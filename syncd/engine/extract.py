@@ -258,13 +258,11 @@ class Extract:
         items: Sequence[Any] = page.records
         if self._minimiser.active:
             items = [self._minimiser.record(item) for item in items]
+        if page.overlap and reading.seam:
+            items = items[self._covered(items[: page.overlap], reading.seam) :]
         found = self._identifier.identify(items)
-        covered = _covered(found.marks, page.overlap, reading.seam)
-        if covered:
-            items = items[covered:]
-            found = self._identifier.identify(items)
-        if found.marks:
-            reading.seam = found.marks[-1]
+        if items:
+            reading.seam = self._identifier.mark(items[-1])
         reading.seen += len(items)
         if spec.kind == "deleted":
             self._gone(found, outcome)
@@ -278,7 +276,7 @@ class Extract:
         if reading.keys is not None:
             reading.keys = frozenset(found.keys)
         outcome.rejected += len(found.rejects)
-        write = self._write(live, known, outcome)
+        write = self._write(live, known, outcome, plain=page.plain)
         write = replace(
             write,
             counts=replace(write.counts, read=len(items), rejected=len(found.rejects)),
@@ -305,7 +303,23 @@ class Extract:
             write = Write(self._partition, gone=gone, remove=self._tools.options.remove)
             self._tools.writer.put(self._item(write, outcome))
 
-    def _write(self, found: Identified, known: Mapping[Key, Known], outcome: Outcome) -> Write:
+    def _covered(self, items: Sequence[Any], seam: str) -> int:
+        """How many of a page's first records earlier pages have covered.
+
+        Args:
+            items: As many of its first as it should repeat at most.
+            seam: The last record before the page.
+
+        Raises:
+            Drift: The seam is not among them. Where it stands further on, it moved itself, or something came in before
+                it, and what stands before it may be new.
+        """
+        marks = [self._identifier.mark(item) for item in items]
+        if seam not in marks:
+            raise Drift("A page does not begin where the page before it ended")
+        return marks.index(seam) + 1
+
+    def _write(self, found: Identified, known: Mapping[Key, Known], outcome: Outcome, *, plain: bool) -> Write:
         """What a page changes in the store."""
         changed: list[int] = []
         seen: list[Key] = []
@@ -326,7 +340,7 @@ class Extract:
         records = [found.records[row] for row in changed]
         if self._details:
             records = [self._detailed(record, key) for record, key in zip(records, keys, strict=True)]
-        shaped = self._session.shape(self._partition, records, keys)
+        shaped = self._session.shape(self._partition, records, keys, plain=plain and not self._details)
         outcome.misfits += shaped.misfit_count
         return Write(
             self._partition,
@@ -508,21 +522,6 @@ class Extract:
 
 def _stands(known: Known | None) -> bool:
     return known is not None and known.seen and not known.deleted
-
-
-def _covered(marks: Sequence[str], overlap: int, seam: str) -> int:
-    """How many of a page's first records earlier pages have covered.
-
-    Raises:
-        Drift: The last record before the page is not among those that the page should repeat. Where it stands further
-            on, it moved itself, or something came in before it, and what stands before it may be new.
-    """
-    if overlap == 0 or not seam:
-        return 0
-    covered = marks.index(seam) + 1 if seam in marks else 0
-    if not 1 <= covered <= overlap:
-        raise Drift("A page does not begin where the page before it ended")
-    return covered
 
 
 def _split(found: Identified) -> tuple[Identified, list[Key]]:

@@ -15,6 +15,7 @@ from syncd.catalog.resource import Resource
 from syncd.model import Id, Key, Partition, Reject
 
 _MAX_BIGINT = 2**63 - 1
+_HASH_BYTES = 16
 _PIECE = 2_047
 """Bytes hashed at once: for more, hashlib gives up the interpreter's lock, and waiting to have it back takes far longer
 than the hashing."""
@@ -29,14 +30,12 @@ class Identified:
         keys: Their keys.
         hashes: Their content hashes.
         rejects: The others, with the reason.
-        marks: Identity of every item, in its order, to compare page seams with.
     """
 
     records: Sequence[Mapping[str, Any]]
     keys: Sequence[Key]
     hashes: Sequence[bytes]
     rejects: Sequence[Reject]
-    marks: Sequence[str]
 
 
 def content_bytes(record: Any) -> bytes:
@@ -59,7 +58,7 @@ class Identifier:
 
     def __init__(self, resource: Resource, layout: Layout, partition: Partition, salt: bytes = b"") -> None:
         self._content_key = layout.content_key
-        self._base = hashlib.blake2b(salt, digest_size=16)
+        self._base = hashlib.sha256(salt, usedforsecurity=False)
         types = {column.path: column.type for column in layout.table.columns}
         parents = {safe_name(name): value for name, value in partition.parent}
         scope = {c.name: c.type for c in layout.scope}
@@ -73,21 +72,18 @@ class Identifier:
 
     def identify(self, records: Sequence[Any]) -> Identified:
         """Sort a page's items into records with keys and hashes, and rejects."""
+        ids = self._plain_ids(records)
+        if ids is not None:
+            keys = [(one,) for one in ids]
+            return Identified(records, keys, [self._hash(content_bytes(record)) for record in records], ())
         kept: dict[Key, tuple[Mapping[str, Any], bytes]] = {}
         rejects: list[Reject] = []
-        marks: list[str] = []
         for record in records:
             content = self._hash(content_bytes(record))
-            if not isinstance(record, Mapping):
-                rejects.append(Reject("it is not an object", record))
-                marks.append(content.hex())
-                continue
             key, why = self._key(record, content)
             if key is None:
                 rejects.append(Reject(why, record))
-                marks.append(content.hex())
                 continue
-            marks.append(key_text(key))
             before = kept.get(key)
             if before is not None and before[1] != content:
                 rejects.append(Reject("its key stands twice on one page, with other content", before[0], key_text(key)))
@@ -97,16 +93,32 @@ class Identifier:
             keys=list(kept),
             hashes=[content for _, content in kept.values()],
             rejects=rejects,
-            marks=marks,
         )
+
+    def mark(self, record: Any) -> str:
+        """Identity of any item as text, to compare page seams with."""
+        content = self._hash(content_bytes(record))
+        key, _ = self._key(record, content)
+        return content.hex() if key is None else key_text(key)
+
+    def _plain_ids(self, records: Sequence[Any]) -> list[Id] | None:
+        """The ids of a page where nothing is unusual, the common case: one key field, usable in each, no id twice."""
+        if self._single is None or set(map(type, records)) != {dict}:
+            return None
+        name, whole, _ = self._single
+        ids = [_usable(record.get(name), whole) for record in records]
+        found = set(ids)
+        return None if None in found or len(found) != len(ids) else ids  # type: ignore[return-value] # no None among them
 
     def _hash(self, text: bytes) -> bytes:
         digest = self._base.copy()
         for start in range(0, len(text), _PIECE):
             digest.update(text[start : start + _PIECE])
-        return digest.digest()
+        return digest.digest()[:_HASH_BYTES]
 
-    def _key(self, record: Mapping[str, Any], content: bytes) -> tuple[Key | None, str]:
+    def _key(self, record: Any, content: bytes) -> tuple[Key | None, str]:
+        if not isinstance(record, Mapping):
+            return None, "it is not an object"
         if self._content_key:
             return (content.hex(),), ""
         if self._single is not None:
@@ -125,6 +137,11 @@ class Identifier:
 def key_text(key: Key) -> str:
     """A key as stable text: a JSON array, as stored in `syncd_sightings`."""
     return orjson.dumps(key).decode()
+
+
+def record_id(key: Key) -> Id:
+    """What child rows call their record."""
+    return key[0] if len(key) == 1 else key_text(key)
 
 
 def _usable(value: Any, whole: bool) -> Id | None:  # noqa: FBT001 - private, and read beside its only callers

@@ -71,12 +71,14 @@ class Session:
         """Names of all child tables."""
         return self._shaper.child_tables
 
-    def shape(self, partition: Partition, records: Sequence[Record], keys: Sequence[Key]) -> Shaped:
-        """Rows of these records; new fields become columns first."""
-        shaped = self._shaper.shape(partition, records, keys)
+    def shape(
+        self, partition: Partition, records: Sequence[Record], keys: Sequence[Key], *, plain: bool = False
+    ) -> Shaped:
+        """Rows of these records; new fields become columns first. `plain` as `Shaper.shape` takes it."""
+        shaped = self._shaper.shape(partition, records, keys, plain=plain)
         if shaped.unknown:
             self._widen(records)
-            shaped = self._shaper.shape(partition, records, keys)
+            shaped = self._shaper.shape(partition, records, keys, plain=plain)
         return shaped
 
     def _widen(self, records: Sequence[Record]) -> None:

@@ -1,6 +1,7 @@
 """Records into rows, column by column, by a plan that is compiled once per layout.
 
-Looking at every value's type is what makes shaping slow; a column is looked at once per page instead (`convert`).
+Looking at every value's type is what makes shaping slow; a page's objects are turned into columns in one go, and a
+column is looked at as a whole (`convert`). Only what is unusual is looked at value by value.
 """
 
 from __future__ import annotations
@@ -8,18 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
+from operator import itemgetter
 from typing import Any
-
-import orjson
 
 from syncd.catalog.layout import ITEM, PARENT_ID, POSITION, RECORD_ID, Addition, ColumnType, Layout, Path, Table
 from syncd.engine.convert import convert
 from syncd.engine.discover import CUSTOM_FIELD, Labels, discover, says_nothing
+from syncd.engine.identity import record_id
 from syncd.model import Id, Key, Partition, TableRows
 
 MISFITS = "_syncd_misfits"
 
-_EMPTY: Mapping[str, Any] = {}
+_NULL = type(None)
 _WIDEST_TABLE = 1000
 """Columns per table, well below what PostgreSQL (1,600) and SQLite (2,000) allow; further fields go to the misfits."""
 
@@ -69,10 +71,11 @@ class _TablePlan:
 
 @dataclass(slots=True)
 class _Found:
-    """What shaping one table's objects brought besides columns."""
+    """What shaping one table's objects brought besides columns; whether their texts are known to be plain."""
 
+    plain: bool
     misfits: dict[int, dict[str, Any]] = field(default_factory=dict)
-    arrays: list[tuple[_TablePlan, list[Any]]] = field(default_factory=list)
+    arrays: list[tuple[_TablePlan, Sequence[Sequence[Any]]]] = field(default_factory=list)
     unknown: bool = False
 
     def misfit(self, row: int, path: Path, value: Any) -> None:
@@ -84,6 +87,7 @@ class _Rows:
     """Child rows as they are gathered."""
 
     id_scope: Sequence[Id]
+    plain: bool
     tables: list[TableRows] = field(default_factory=list)
     misfit_count: int = 0
     unknown: bool = False
@@ -137,29 +141,37 @@ class Shaper:
                 found.append(Addition(addition.path, addition.type, name))
         return found
 
-    def shape(self, partition: Partition, records: Sequence[Mapping[str, Any]], keys: Sequence[Key]) -> Shaped:
+    def shape(
+        self,
+        partition: Partition,
+        records: Sequence[Mapping[str, Any]],
+        keys: Sequence[Key],
+        *,
+        plain: bool = False,
+    ) -> Shaped:
         """Rows of all tables for these records.
 
         Args:
             partition: Fills the scope columns.
             records: Objects, in any number.
             keys: Their keys, in the same order.
+            plain: Whether it is known that no text in them holds NUL or half a surrogate pair.
         """
         scope = _scope_values(self.layout, partition)
-        columns, found = _take(self._plan, records)
+        columns, found = _take(self._plan, records, plain=plain)
         self._check_scope(scope, records, found)
         rows = len(records)
-        constant = [[value] * rows for value in scope]
+        constant: list[Sequence[Any]] = [[value] * rows for value in scope]
         if self.layout.content_key:
             constant.append([key[0] for key in keys])
-        root = TableRows(self.layout.table.name, self._root_columns, list(zip(*constant, *columns, strict=True)))
-        below = _Rows(scope[: len(self._id_scope)])
-        record_ids = [_record_id(key) for key in keys]
+        root = TableRows(self.layout.table.name, self._root_columns, [*constant, *columns])
+        below = _Rows(scope[: len(self._id_scope)], plain)
+        record_ids = [record_id(key) for key in keys]
         for plan, lists in found.arrays:
             self._children(plan, lists, _Owners(record_ids, record_ids), below)
         return Shaped(
             root,
-            [_misfit_text(found.misfits.get(row)) for row in range(rows)] if found.misfits else [None] * rows,
+            _misfit_texts(found, rows),
             tuple(below.tables),
             sum(map(len, found.misfits.values())) + below.misfit_count,
             found.unknown or below.unknown,
@@ -176,23 +188,14 @@ class Shaper:
                     found.misfit(row, (name,), said)
 
     def _children(self, plan: _TablePlan, lists: Sequence[Any], owners: _Owners, into: _Rows) -> None:
-        items: list[Mapping[str, Any]] = []
-        parents: list[Id] = []
-        records: list[Id] = []
-        positions: list[int] = []
-        reached: dict[tuple[Id, Id], int] = {}
-        for parent, record, values in zip(owners.parents, owners.records, lists, strict=True):
-            if not values:
-                continue
-            start = reached.get((record, parent), 0)
-            reached[record, parent] = start + len(values)
-            items += values
-            parents += [parent] * len(values)
-            records += [record] * len(values)
-            positions += range(start, start + len(values))
+        items: list[Mapping[str, Any]] = list(chain.from_iterable(lists))
         if not items:
             return
-        columns, found = _take(plan, items)
+        sizes = list(map(len, lists))
+        parents = _repeated(owners.parents, sizes)
+        records = _repeated(owners.records, sizes)
+        positions = _positions(owners, sizes)
+        columns, found = _take(plan, items, plain=into.plain)
         deep = plan.table.depth > 1
         names = (
             *self._id_scope,
@@ -202,16 +205,33 @@ class Shaper:
             *(column.name for column in plan.table.columns),
             MISFITS,
         )
-        scope = [[value] * len(items) for value in into.id_scope]
-        misfits = [_misfit_text(found.misfits.get(row)) for row in range(len(items))]
-        rows = zip(*scope, *([records] if deep else []), parents, positions, *columns, misfits, strict=True)
-        into.tables.append(TableRows(plan.table.name, names, list(rows)))
+        values: list[Sequence[Any]] = [[value] * len(items) for value in into.id_scope]
+        values += [*([records] if deep else []), parents, positions, *columns, _misfit_texts(found, len(items))]
+        into.tables.append(TableRows(plan.table.name, names, values))
         into.misfit_count += sum(map(len, found.misfits.values()))
         into.unknown |= found.unknown
         if found.arrays:
             own = [_item_id(plan, item, position) for item, position in zip(items, positions, strict=True)]
             for inner, inner_lists in found.arrays:
                 self._children(inner, inner_lists, _Owners(records, own), into)
+
+
+def _repeated(owners: Sequence[Id], sizes: Sequence[int]) -> list[Id]:
+    return list(chain.from_iterable(map(repeat, owners, sizes)))
+
+
+def _positions(owners: _Owners, sizes: Sequence[int]) -> list[int]:
+    """Of each item of all lists, where it stands in its owner's; two lists of one owner follow on each other."""
+    pairs = list(zip(owners.records, owners.parents, strict=True))
+    if len(set(pairs)) == len(pairs):
+        return list(chain.from_iterable(map(range, sizes)))
+    positions: list[int] = []
+    reached: dict[tuple[Id, Id], int] = {}
+    for pair, size in zip(pairs, sizes, strict=True):
+        start = reached.get(pair, 0)
+        reached[pair] = start + size
+        positions += range(start, start + size)
+    return positions
 
 
 def _compile(table: Table, where: Path, found: frozenset[Path], echoed: frozenset[str] = frozenset()) -> _TablePlan:
@@ -246,9 +266,9 @@ def _compile(table: Table, where: Path, found: frozenset[Path], echoed: frozense
     return _TablePlan(table, root, where, id_type)
 
 
-def _take(plan: _TablePlan, objects: Sequence[Mapping[str, Any]]) -> tuple[list[Sequence[Any]], _Found]:
+def _take(plan: _TablePlan, objects: Sequence[Mapping[str, Any]], *, plain: bool) -> tuple[list[Sequence[Any]], _Found]:
     columns: list[Sequence[Any]] = [(None,) * len(objects)] * len(plan.table.columns)
-    found = _Found()
+    found = _Found(plain)
     _take_level(plan.level, objects, columns, found)
     return columns, found
 
@@ -256,43 +276,59 @@ def _take(plan: _TablePlan, objects: Sequence[Mapping[str, Any]]) -> tuple[list[
 def _take_level(
     level: _Level, objects: Sequence[Mapping[str, Any]], columns: list[Sequence[Any]], found: _Found
 ) -> None:
-    present = set().union(*objects)
+    fields = _fields(objects)
     for name, number, kind in level.leaves:
-        if name not in present:
+        values = fields.get(name)
+        if values is None:
             continue
-        values = [one.get(name) for one in objects]
         if name in level.found:
             values = [None if value == [] else value for value in values]
         if name in level.objects:
             values = [None if isinstance(value, dict) else value for value in values]
-        columns[number], misfits = convert(kind, values)
+        columns[number], misfits = convert(kind, values, plain=found.plain)
         for row, value in misfits:
             found.misfit(row, (*level.path, name), value)
     for name, inner in level.objects.items():
-        if name in present:
-            _take_level(inner, _inside(level, name, objects, found), columns, found)
+        if name in fields:
+            inside = _inside(level, name, fields[name], found)
+            if inside is not None:
+                _take_level(inner, inside, columns, found)
     for name, plan in level.arrays:
-        if name in present:
-            lists = [_items(one.get(name), row, level, name, found) for row, one in enumerate(objects)]
-            found.arrays.append((plan, lists))
-    extra = present - level.known
+        if name in fields:
+            found.arrays.append((plan, _lists(level, name, fields[name], found)))
+    extra = fields.keys() - level.known
     if extra:
         _keep_extra(level, extra, objects, found)
 
 
-def _inside(
-    level: _Level, name: str, objects: Sequence[Mapping[str, Any]], found: _Found
-) -> Sequence[Mapping[str, Any]]:
-    """The nested objects under a name; where something else stands there, it has its own column or is a misfit."""
-    values: list[Any] = [one.get(name) for one in objects]
-    has_column = any(name == leaf for leaf, _, _ in level.leaves)
-    for row, value in enumerate(values):
-        if isinstance(value, dict):
-            continue
-        values[row] = _EMPTY
-        if value is not None and not has_column:
-            found.misfit(row, (*level.path, name), value)
-    return values
+def _fields(objects: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[Any]]:
+    """The values of every field that occurs, column by column; without it, an object's value is None."""
+    names = tuple(objects[0])
+    if len(names) > 1 and set(map(len, objects)) == {len(names)}:
+        try:
+            return dict(zip(names, zip(*map(itemgetter(*names), objects), strict=True), strict=True))
+        except KeyError:
+            pass
+    return {name: [one.get(name) for one in objects] for name in dict.fromkeys(chain.from_iterable(objects))}
+
+
+def _inside(level: _Level, name: str, values: Sequence[Any], found: _Found) -> Sequence[Mapping[str, Any]] | None:
+    """The nested objects under a name, or None where there is none.
+
+    Where something else stands there, it has its own column or is a misfit, and an object of nulls takes its place.
+    """
+    kinds = set(map(type, values))
+    if kinds == {dict}:
+        return values
+    first = next((value for value in values if type(value) is dict), None)
+    if kinds - {dict, _NULL} and not any(name == leaf for leaf, _, _ in level.leaves):
+        for row, value in enumerate(values):
+            if value is not None and type(value) is not dict:
+                found.misfit(row, (*level.path, name), value)
+    if first is None:
+        return None
+    blank = dict.fromkeys(first)
+    return [value if type(value) is dict else blank for value in values]
 
 
 def _keep_extra(level: _Level, extra: set[str], objects: Sequence[Mapping[str, Any]], found: _Found) -> None:
@@ -301,6 +337,15 @@ def _keep_extra(level: _Level, extra: set[str], objects: Sequence[Mapping[str, A
             if not says_nothing(name, one[name]):
                 found.unknown = True
                 found.misfit(row, (*level.path, name), one[name])
+
+
+def _lists(level: _Level, name: str, values: Sequence[Any], found: _Found) -> Sequence[Sequence[Mapping[str, Any]]]:
+    """The lists of objects under a name; what is no list, and what in a list is no object, is a misfit."""
+    if not set(map(type, values)) - {list, _NULL}:
+        lists = [value or () for value in values]
+        if not set(map(type, chain.from_iterable(lists))) - {dict}:
+            return lists
+    return [_items(value, row, level, name, found) for row, value in enumerate(values)]
 
 
 def _items(value: Any, row: int, level: _Level, name: str, found: _Found) -> Sequence[Mapping[str, Any]]:
@@ -345,10 +390,6 @@ def _scope_values(layout: Layout, partition: Partition) -> list[Id]:
     return values
 
 
-def _record_id(key: Key) -> Id:
-    return key[0] if len(key) == 1 else orjson.dumps(key).decode()
-
-
 def _item_id(plan: _TablePlan, item: Mapping[str, Any], position: int) -> Id:
     """What the rows below an item call their parent: its id, or a stand-in that no id can be."""
     own = item.get("id")
@@ -357,5 +398,8 @@ def _item_id(plan: _TablePlan, item: Mapping[str, Any], position: int) -> Id:
     return str(own) if isinstance(own, int | str) and own != "" else f"#{position}"
 
 
-def _misfit_text(misfits: Mapping[str, Any] | None) -> str | None:
-    return None if misfits is None else json.dumps(misfits, ensure_ascii=True, default=str)
+def _misfit_texts(found: _Found, rows: int) -> list[str | None]:
+    texts: list[str | None] = [None] * rows
+    for row, misfits in found.misfits.items():
+        texts[row] = json.dumps(misfits, ensure_ascii=True, default=str)
+    return texts

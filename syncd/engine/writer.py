@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from syncd.catalog.layout import Layout
+from syncd.engine.identity import record_id
 from syncd.engine.ports import Clock, Lease, Store
 from syncd.errors import StoreUnavailable, SyncdError, Unstorable
 from syncd.model import Counts, Record, Reject, Write
@@ -191,7 +192,7 @@ class Writer:
         if write.root is None or not write.keys:
             raise error
         if len(write.keys) == 1:
-            reject = Reject(error.message, item.records[0] if item.records else list(write.root.rows[0]))
+            reject = Reject(error.message, item.records[0] if item.records else [one[0] for one in write.root.values])
             counts = replace(write.counts, rejected=write.counts.rejected + 1)
             alone = replace(
                 write, root=None, children=(), keys=(), hashes=(), misfits=(), counts=counts, arrived=0,
@@ -213,13 +214,14 @@ def _halves(item: Item, middle: int) -> tuple[Item, Item]:
     position = len(scope)
 
     def part(lower: int, upper: int | None) -> Write:
-        ids = {key[0] if len(key) == 1 else None for key in write.keys[lower:upper]}
+        ids = {record_id(key) for key in write.keys[lower:upper]}
         children = tuple(
-            replace(table, rows=[row for row in table.rows if row[position] in ids]) for table in write.children
+            table.only([row for row, owner in enumerate(table.values[position]) if owner in ids])
+            for table in write.children
         )
         return replace(
             write,
-            root=replace(root, rows=root.rows[lower:upper]),
+            root=root.only(range(len(root))[lower:upper]),
             children=children,
             keys=write.keys[lower:upper],
             hashes=write.hashes[lower:upper],

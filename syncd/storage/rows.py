@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Numeric, Table
+from sqlalchemy import Boolean, Connection, Integer, LargeBinary, Numeric, Table
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from syncd.storage.schema import MISFITS, PATH, SEEN_BY
 
+Column = Sequence[Any]
+Block = Sequence[Column]
+"""Rows, column by column."""
+
 _EXACT_DIGITS = 15
 """Significant digits that SQLite's REAL holds exactly; it has no decimals."""
+_TOGETHER = 100
+"""Rows per statement to SQLite."""
+_MOST_VALUES = 32_000
+"""Values per statement: a few less than SQLite takes since version 3.32 (SQLITE_MAX_VARIABLE_NUMBER)."""
+_NULL = "\\N"
+_APART = "\x1f"
+"""Stands between the texts of a column while they are looked at together; no text has it, or they are split otherwise."""
+_ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
+"""What COPY writes otherwise (https://www.postgresql.org/docs/current/sql-copy.html, text format)."""
+_BOOLEANS = {True: "t", False: "f", None: _NULL}
 
 
 class RowWriter(Protocol):
     """How one database takes many rows."""
 
-    def upsert(
-        self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-    ) -> None:
+    def upsert(self, connection: Connection, table: Table, columns: Sequence[str], blocks: Sequence[Block]) -> None:
         """Insert rows, or overwrite those of the same key."""
 
-    def insert(
-        self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-    ) -> None:
+    def insert(self, connection: Connection, table: Table, columns: Sequence[str], blocks: Sequence[Block]) -> None:
         """Insert rows whose keys are expected to be new; as `upsert` where they are not."""
 
 
@@ -54,57 +65,60 @@ def _conflict(connection: Connection, table: Table, columns: Sequence[str]) -> s
 
 
 class SqliteRows:
-    """`executemany` within the caller's transaction."""
+    """Many rows per statement, within the caller's transaction.
 
-    def upsert(
-        self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-    ) -> None:
+    SQLite works without the interpreter's lock, once per statement: with a row in each, getting the lock back from busy
+    readers would take longer than the work.
+    """
+
+    def upsert(self, connection: Connection, table: Table, columns: Sequence[str], blocks: Sequence[Block]) -> None:
         """Insert rows, or overwrite those of the same key."""
-        marks = ", ".join("?" * len(columns))
         target = connection.dialect.identifier_preparer.format_table(table)
-        statement = f"INSERT INTO {target} ({_names(connection, columns)}) VALUES ({marks}) "
-        conflict = _conflict(connection, table, columns)
-        connection.exec_driver_sql(statement + conflict, list(self._exact(table, columns, rows)))
+        head = f"INSERT INTO {target} ({_names(connection, columns)}) VALUES "
+        one, tail = f"({', '.join('?' * len(columns))})", f" {_conflict(connection, table, columns)}"
+        rows = list(chain.from_iterable(zip(*_exact(table, columns, block), strict=True) for block in blocks))
+        together = max(1, min(_TOGETHER, _MOST_VALUES // len(columns)))
+        whole = len(rows) // together * together
+        if whole:
+            many = head + ", ".join([one] * together) + tail
+            values = [tuple(chain.from_iterable(rows[start : start + together])) for start in range(0, whole, together)]
+            connection.exec_driver_sql(many, values)
+        if whole < len(rows):
+            connection.exec_driver_sql(head + one + tail, rows[whole:])
 
     insert = upsert
 
-    def _exact(
-        self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-    ) -> Iterable[tuple[Any, ...]]:
-        """Decimals that REAL cannot hold exactly move to the row's misfits, as text."""
-        decimals = [number for number, name in enumerate(columns) if isinstance(table.c[name].type, Numeric)]
-        long = {
-            row
-            for number in decimals
-            for row, values in enumerate(rows)
-            if values[number] is not None and len(values[number]) > _EXACT_DIGITS and not _exact(values[number])
-        }
-        if not long:
-            return rows
-        misfits = columns.index(MISFITS)
-        changed = list(rows)
-        for row in long:
-            values = list(rows[row])
-            kept = json.loads(values[misfits]) if values[misfits] else {}
-            for number in decimals:
-                if values[number] is not None and not _exact(values[number]):
-                    kept[table.c[columns[number]].info.get(PATH, columns[number])] = values[number]
-                    values[number] = None
-            values[misfits] = json.dumps(kept)
-            changed[row] = tuple(values)
-        return changed
+
+def _exact(table: Table, columns: Sequence[str], block: Block) -> Block:
+    """Decimals that REAL cannot hold exactly move to the row's misfits, as text."""
+    decimals = [
+        (number, [row for row, value in enumerate(block[number]) if not _is_exact(value)])
+        for number, name in enumerate(columns)
+        if isinstance(table.c[name].type, Numeric)
+    ]
+    if not any(rows for _, rows in decimals):
+        return block
+    changed = list(block)
+    misfits = changed[columns.index(MISFITS)] = list(block[columns.index(MISFITS)])
+    for number, rows in decimals:
+        values = changed[number] = list(block[number])
+        path = table.c[columns[number]].info.get(PATH, columns[number])
+        for row in rows:
+            misfits[row] = json.dumps({**json.loads(misfits[row] or "{}"), path: values[row]})
+            values[row] = None
+    return changed
 
 
-def _exact(number: str) -> bool:
+def _is_exact(number: str | None) -> bool:
+    if number is None or len(number) <= _EXACT_DIGITS:
+        return True
     return len(Decimal(number).normalize().as_tuple().digits) <= _EXACT_DIGITS
 
 
 class PostgresRows:
     """COPY: straight into the table where keys are new, else through a temporary table and one upsert."""
 
-    def upsert(
-        self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-    ) -> None:
+    def upsert(self, connection: Connection, table: Table, columns: Sequence[str], blocks: Sequence[Block]) -> None:
         """Insert rows, or overwrite those of the same key."""
         preparer = connection.dialect.identifier_preparer
         target = preparer.format_table(table)
@@ -113,23 +127,21 @@ class PostgresRows:
         connection.exec_driver_sql(
             f"CREATE TEMPORARY TABLE {staging} ON COMMIT DROP AS SELECT {names} FROM {target} LIMIT 0"
         )
-        self._copy(connection, staging, names, rows)
+        self._copy(connection, staging, names, _lines(table, columns, blocks))
         conflict = _conflict(connection, table, columns)
         connection.exec_driver_sql(f"INSERT INTO {target} ({names}) SELECT {names} FROM {staging} {conflict}")
         connection.exec_driver_sql(f"DROP TABLE {staging}")
 
-    def insert(
-        self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-    ) -> None:
+    def insert(self, connection: Connection, table: Table, columns: Sequence[str], blocks: Sequence[Block]) -> None:
         """Insert rows whose keys are expected to be new; as `upsert` where they are not."""
         target = connection.dialect.identifier_preparer.format_table(table)
         try:
             with connection.begin_nested():
-                self._copy(connection, target, _names(connection, columns), rows)
+                self._copy(connection, target, _names(connection, columns), _lines(table, columns, blocks))
         except IntegrityError:
-            self.upsert(connection, table, columns, rows)
+            self.upsert(connection, table, columns, blocks)
 
-    def _copy(self, connection: Connection, target: str, names: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _copy(self, connection: Connection, target: str, names: str, lines: Iterable[str]) -> None:
         import psycopg  # noqa: PLC0415 - an optional dependency, there when the database is PostgreSQL
 
         driver = connection.connection.driver_connection
@@ -138,8 +150,58 @@ class PostgresRows:
         with driver.cursor() as cursor:
             try:
                 with cursor.copy(statement) as copy:
-                    for row in rows:
-                        copy.write_row(row)
+                    for text in lines:
+                        copy.write(text)
             except psycopg.Error as error:
                 # The driver was used past SQLAlchemy, which would have given its error this shape.
                 raise DBAPIError.instance(statement, None, error, psycopg.Error) from error
+
+
+def _lines(table: Table, columns: Sequence[str], blocks: Iterable[Block]) -> Iterator[str]:
+    """Blocks as COPY reads them, in its text format: a column at once, where the driver would look at every value."""
+    writers = [_copied_as(table.c[name].type) for name in columns]
+    for block in blocks:
+        texts = [write(column) for write, column in zip(writers, block, strict=True)]
+        yield "\n".join(map("\t".join, zip(*texts, strict=True))) + "\n"
+
+
+def _copied_as(kind: Any) -> Callable[[Column], Sequence[str]]:
+    if isinstance(kind, Boolean):
+        return _copied_booleans
+    if isinstance(kind, Integer):
+        return _copied_integers
+    return _copied_bytes if isinstance(kind, LargeBinary) else _copied_texts
+
+
+def _copied_booleans(column: Column) -> Sequence[str]:
+    return [_BOOLEANS[value] for value in column]
+
+
+def _copied_integers(column: Column) -> Sequence[str]:
+    return [_NULL if value is None else str(value) for value in column]
+
+
+def _copied_bytes(column: Column) -> Sequence[str]:
+    return [_NULL if value is None else f"\\\\x{value.hex()}" for value in column]
+
+
+def _copied_texts(column: Column) -> Sequence[str]:
+    has_nulls = None in column
+    joined = _APART.join(filter(None, column) if has_nulls else column)
+    special = [(plain, escaped) for plain, escaped in _ESCAPES if plain in joined]
+    if not special:
+        return [_NULL if value is None else value for value in column] if has_nulls else column
+    if has_nulls:
+        joined = _APART.join([value or "" for value in column])
+    for plain, escaped in special:
+        joined = joined.replace(plain, escaped)
+    texts = joined.split(_APART)
+    if len(texts) != len(column):
+        texts = [_escaped(value or "") for value in column]
+    return [_NULL if value is None else text for value, text in zip(column, texts, strict=True)] if has_nulls else texts
+
+
+def _escaped(text: str) -> str:
+    for plain, escaped in _ESCAPES:
+        text = text.replace(plain, escaped)
+    return text

@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -36,7 +37,7 @@ from syncd.storage.lease import Fenced, SqlLease, check_fence
 from syncd.storage.ledger import Ledger
 from syncd.storage.lookups import Lookups
 from syncd.storage.partitions import PartitionNumbers
-from syncd.storage.rows import PostgresRows, RowWriter, SqliteRows
+from syncd.storage.rows import Block, PostgresRows, RowWriter, SqliteRows
 from syncd.storage.schema import (
     DELETED_AT,
     HASH,
@@ -277,34 +278,29 @@ class SqlStore:
         self, connection: Connection, layout: Layout, writes: Sequence[Write], run_id: str, now: datetime
     ) -> None:
         tables = self._sql(layout)
-        moment = self._moment(now)
-        root_columns: tuple[str, ...] = ()
-        rows: list[tuple[Any, ...]] = []
-        for write in writes:
-            assert write.root is not None
-            extra: tuple[Any, ...] = (moment, None, run_id, write.partition.principal)
-            names: tuple[str, ...] = (SYNCED_AT, DELETED_AT, RUN_ID, SEEN_BY)
-            if tables.has_parent:
-                extra, names = (*extra, write.partition.parent_text), (*names, PARENT)
-            root_columns = (*write.root.columns, *names, HASH, MISFITS)
-            rows += [
-                (*row, *extra, content, misfit)
-                for row, content, misfit in zip(write.root.rows, write.hashes, write.misfits, strict=True)
-            ]
         fresh = all(write.fresh for write in writes)
         put = self._rows.insert if fresh else self._rows.upsert
-        put(connection, tables.root, root_columns, rows)
+        constants = {SYNCED_AT: self._moment(now), DELETED_AT: None, RUN_ID: run_id}
+        columns: tuple[str, ...] = ()
+        blocks: list[Block] = []
+        for write in writes:
+            assert write.root is not None
+            own_values = {**constants, SEEN_BY: write.partition.principal}
+            if tables.has_parent:
+                own_values[PARENT] = write.partition.parent_text
+            names, values = _with_constants(write.root, own_values)
+            columns = (*names, HASH, MISFITS)
+            blocks.append([*values, write.hashes, write.misfits])
+        put(connection, tables.root, columns, blocks)
         if not fresh:
             for write in writes:
                 self._delete_children(connection, tables, write.partition, write.keys)
-        gathered: dict[tuple[str, tuple[str, ...]], list[TableRows]] = defaultdict(list)
-        for write in writes:
-            for child in write.children:
-                gathered[child.table, child.columns].append(child)
-        for (name, columns), parts in gathered.items():
-            suffix = (moment, None, run_id)
-            child_rows = [(*row, *suffix) for part in parts for row in part.rows]
-            put(connection, tables.children[name], (*columns, SYNCED_AT, DELETED_AT, RUN_ID), child_rows)
+        gathered: dict[tuple[str, tuple[str, ...]], list[Block]] = defaultdict(list)
+        for child in chain.from_iterable(write.children for write in writes):
+            columns, values = _with_constants(child, constants)
+            gathered[child.table, columns].append(values)
+        for (name, columns), blocks in gathered.items():
+            put(connection, tables.children[name], columns, blocks)
 
     def _write_rest(
         self,
@@ -508,6 +504,11 @@ class SqlStore:
     def allowed(self, partitions: Sequence[Partition]) -> None:
         """Forget the refusals of partitions that answered."""
         self._ledger.allowed(partitions)
+
+
+def _with_constants(rows: TableRows, constants: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
+    """Names and values of the columns, and of more that have the same value in every row."""
+    return (*rows.columns, *constants), [*rows.values, *([value] * len(rows) for value in constants.values())]
 
 
 def _upsert(statement: Any, table: Any, key: str) -> Any:

@@ -76,6 +76,29 @@ def test_a_decimal_that_does_not_fit_is_set_aside_under_its_path(tmp_path: Path)
     ]
 
 
+TEXTS = [
+    "", " ", "\\", "\\N", "\\.", "a\tb", "a\nb\r\nc", "\x1f", "a\x1fb\tc", "NULL", "None", "'\"`", "é ☃ 𝄞", "\x01\x7f", None,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rows", [1, 3, 150])
+def test_texts_come_out_as_they_went_in_however_many_rows_are_written_together(bench: Bench, rows: int) -> None:
+    records = [
+        {"id": number * 100 + at, "raw": {"text": text}, "name": text, "parts": [{"label": text}]}
+        for number in range(rows)
+        for at, text in enumerate(TEXTS)
+    ]
+    query = "select id, name, label from exact join exact_parts on _syncd_parent_id = id order by id"
+    bench.source.lists[EXACT.path] = records
+    expected = [(one["id"], one["name"], one["name"]) for one in records]
+    assert bench.run().status == "ok"
+    assert bench.rows(query) == expected
+    # Once more, all of them changed: now by way of the upsert.
+    bench.source.lists[EXACT.path] = [{**one, "raw": 0} for one in records]
+    assert bench.run(full=True).rows.updated == len(records)
+    assert bench.rows(query) == expected
+
+
 @pytest.mark.parametrize("total", [True, False])
 def test_a_record_at_a_page_seam_that_moves_further_back_hides_none_before_it(tmp_path: Path, *, total: bool) -> None:
     bench = bench_of(f"sqlite:///{tmp_path / 'test.db'}", PLAIN)
