@@ -26,6 +26,9 @@ JSON_TEXT = "JSON TEXT"
 """Declared type of JSON in SQLite: with `JSON` alone, SQLite would turn a bare number into a REAL and lose digits."""
 
 _BUSY_MILLISECONDS = 30_000
+_CHECKPOINT_PAGES = 16_000
+"""Pages of SQLite's log, 64 MB, after which it moves them into the database: with its own 1,000, a load does so at
+every batch, and writes most pages several times."""
 _PRIVATE = 0o600
 _WRITE = "syncd_write"
 
@@ -276,6 +279,7 @@ def _sqlite(url: URL) -> Engine:
             "synchronous=NORMAL",
             f"busy_timeout={_BUSY_MILLISECONDS}",
             "cache_size=-32768",
+            f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
         ):
             connection.execute(f"PRAGMA {pragma}")
         if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
