@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from syncd.api.circuit import Circuit
 from syncd.api.client import Client
 from syncd.api.counting import requests_of
 from syncd.api.pacer import Pacer
+from syncd.api.proxy import proxy_for
 from syncd.api.quota import quota_of
 from syncd.api.requests import RequestLedger
 from syncd.api.source import Api
@@ -65,7 +67,6 @@ from syncd.storage.tokens import SqlTokens
 
 _log = structlog.get_logger(__name__)
 
-_TIMEOUT = httpx.Timeout(60.0, connect=10.0, pool=None)
 _CHECK_PATIENCE = 5.0
 """Seconds that `check` waits for a token endpoint in trouble."""
 _CONNECTIONS = httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=60.0)
@@ -157,10 +158,13 @@ class App:
         self.database = Database(url, settings.database.schema_name)
         kit.redactor.learn(self.database.url.password)
         self.store = SqlStore(self.database, kit.clock.now)
-        self.http = httpx.Client(timeout=_TIMEOUT, limits=_CONNECTIONS, transport=transport, follow_redirects=False)
+        self._transport = transport or httpx.HTTPTransport(
+            limits=_CONNECTIONS, proxy=proxy_for(procore.api_url, os.environ)
+        )
+        self._http = httpx.Client(transport=transport, follow_redirects=False)
         secret = Secret(procore.client_secret.get_secret_value())
         app = oauth.App(procore.login_url, procore.client_id, secret, procore.redirect_uri)
-        self.grants = Grants(self.http, app, kit.redactor)
+        self.grants = Grants(self._http, app, kit.redactor)
         key = settings.vault.key
         given = None if key is None else Secret(key.get_secret_value())
         self.keyring = Keyring(given, settings.vault.key_file, kit.redactor)
@@ -189,7 +193,8 @@ class App:
             self.ledger.flush()
             self.pacer.flush()
         finally:
-            self.http.close()
+            self._http.close()
+            self._transport.close()
             self.database.close()
 
     def job(self, name: str) -> Job:
@@ -271,7 +276,7 @@ class App:
         manager = self.manager(principal)
         auth = Bearer(manager, api_url)
         client = Client(
-            self.http, api_url, auth, self.pacer, self.ledger, self._circuit, self.clock, ready=manager.token
+            self._transport, api_url, auth, self.pacer, self.ledger, self._circuit, self.clock, ready=manager.token
         )
         return Api(client, progress.waiting)
 

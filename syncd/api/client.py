@@ -7,10 +7,11 @@ import random
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import httpx
 import orjson
@@ -60,6 +61,7 @@ class Limits:
         longest_pause: Ceiling of the pause between attempts.
         body: Bytes of a decoded body.
         refusals: How many 429 answers in a row are waited out.
+        timeouts: Of a connection's single steps; one may be waited for as long as it takes.
     """
 
     attempts: int = 6
@@ -67,6 +69,7 @@ class Limits:
     longest_pause: float = 30.0
     body: int = 256 * 2**20
     refusals: int = 10
+    timeouts: httpx.Timeout = field(default_factory=lambda: httpx.Timeout(60.0, connect=10.0, pool=None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ class Client:
     """Sends requests for one principal.
 
     Args:
-        http: Connections; its redirects stay off.
+        transport: Connections. Nothing but what is asked for goes over them: no cookies, no redirects.
         api_url: Scheme, host and port that requests go to, and nowhere else.
         auth: Adds the token.
         pacer: Quota.
@@ -126,7 +129,7 @@ class Client:
 
     def __init__(
         self,
-        http: httpx.Client,
+        transport: httpx.BaseTransport,
         api_url: str,
         auth: httpx.Auth,
         pacer: Pacer,
@@ -137,7 +140,7 @@ class Client:
         ready: Callable[[], object] | None = None,
     ) -> None:
         self._ready = ready
-        self._http = http
+        self._transport = transport
         self._api_url = api_url.rstrip("/")
         self._auth = auth
         self._pacer = pacer
@@ -176,13 +179,11 @@ class Client:
         """
         spent = _Spent(self._clock.monotonic() + self._limits.seconds)
         shown = path.partition("?")[0]
-        request = self._http.build_request(
-            method,
-            f"{self._api_url}/{path.lstrip('/')}",
-            params=list(params) or None,
-            json=body,
-            headers=_headers(company_id),
-        )
+        url = f"{self._api_url}/{path.lstrip('/')}"
+        if params:
+            url += f"{'&' if '?' in path else '?'}{urlencode(params, quote_via=quote)}"
+        headers, timeouts = _headers(company_id), self._limits.timeouts.as_dict()
+        request = httpx.Request(method, url, json=body, headers=headers, extensions={"timeout": timeouts})
         retrying = Retrying(
             stop=stop_after_attempt(self._limits.attempts),
             wait=lambda state: self._pause(state, spent),
@@ -250,7 +251,8 @@ class Client:
         with self._lock:
             self.requests += 1
         try:
-            response = self._http.send(request, stream=True, auth=None, follow_redirects=False)
+            response = self._transport.handle_request(request)
+            response.request = request
         except httpx.TransportError as error:
             self._pacer.lost()
             self._ledger.count(0, request)

@@ -43,11 +43,13 @@ class Bench:
             self.seen.append(request)
             return answer(request)
 
-        http = httpx.Client(transport=httpx.MockTransport(handle))
+        transport = httpx.MockTransport(handle)
         pacer = Pacer(MemoryQuota(), self.clock)
         self.ledger = RequestLedger(Counts(), self.clock)
         circuit = Circuit(self.clock)
-        self.client = Client(http, "https://api.procore.com", httpx.Auth(), pacer, self.ledger, circuit, self.clock)
+        self.client = Client(
+            transport, "https://api.procore.com", httpx.Auth(), pacer, self.ledger, circuit, self.clock
+        )
 
     def get(self) -> Any:
         return self.client.send("GET", PATH, (), 4266).data
