@@ -23,7 +23,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from syncd.catalog.resource import FieldTree, Resource
@@ -322,3 +322,33 @@ def _read_addition(root: _Node, addition: Addition) -> None:
         node.objects.update(path[:end] for end in range(1, len(path)))
         kind: Any = addition.type
         node.leaves[path] = (kind, addition.name)
+
+
+def named(layout: Layout, addition: Addition) -> tuple[str, str]:
+    """Table and column names that a layout gives an addition; no column where it is a table."""
+    rest = list(addition.path)
+    table = layout.table
+    while ITEM in rest:
+        cut = rest.index(ITEM)
+        array, rest = tuple(rest[:cut]), rest[cut + 1 :]
+        table = next(child for child in table.children if child.path == array)
+    if not rest:
+        return table.name, ""
+    return table.name, next(column.name for column in table.columns if column.path == tuple(rest))
+
+
+def retyped(layout: Layout, types: Mapping[tuple[str, str], ColumnType]) -> Layout:
+    """The layout with the types that columns have in the database, by table and column."""
+
+    def column(table: str, one: Column) -> Column:
+        return replace(one, type=types.get((table, one.name), one.type))
+
+    def table(one: Table) -> Table:
+        return replace(
+            one,
+            columns=tuple(column(one.name, c) for c in one.columns),
+            children=tuple(table(child) for child in one.children),
+        )
+
+    scope = tuple(column(layout.table.name, c) for c in layout.scope)
+    return replace(layout, table=table(layout.table), scope=scope)

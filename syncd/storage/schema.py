@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -211,25 +211,6 @@ def add_column(connection: Connection, table: Table, column: Column[Any]) -> Non
     connection.exec_driver_sql(
         f"ALTER TABLE {preparer.format_table(table)} ADD COLUMN {once}{preparer.quote(column.name)} {kind}"
     )
-
-
-def retyped(layout: Layout, types: Mapping[tuple[str, str], ColumnType]) -> Layout:
-    """The layout with the types that columns have in the database."""
-    if not types:
-        return layout
-
-    def column(table: str, one: LayoutColumn) -> LayoutColumn:
-        return replace(one, type=types.get((table, one.name), one.type))
-
-    def table(one: LayoutTable) -> LayoutTable:
-        return replace(
-            one,
-            columns=tuple(column(one.name, c) for c in one.columns),
-            children=tuple(table(child) for child in one.children),
-        )
-
-    scope = tuple(column(layout.table.name, c) for c in layout.scope)
-    return replace(layout, table=table(layout.table), scope=scope)
 
 
 def _kind(kind: TypeEngine[Any]) -> ColumnType | None:

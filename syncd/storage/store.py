@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, func, in
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
-from syncd.catalog.layout import ITEM, Addition, Layout, layout_of
+from syncd.catalog.layout import Addition, Layout, layout_of, named, retyped
 from syncd.catalog.resource import Resource
 from syncd.model import (
     Counts,
@@ -48,7 +48,6 @@ from syncd.storage.schema import (
     SYNCED_AT,
     Tables,
     create_or_extend,
-    retyped,
     tables_of,
 )
 from syncd.storage.where import child_rows, has_key, in_scope, is_one_of, is_partition, key_text, scope_of, sees, stands
@@ -133,7 +132,7 @@ class SqlStore:
                 fresh = [addition for addition in additions if addition.path not in have]
                 wider = layout_of(resource, [*recorded, *fresh], self._reserved(current))
                 for addition in fresh:
-                    table, column = _named(wider, addition)
+                    table, column = named(wider, addition)
                     connection.execute(
                         insert(own.schema_changes).values(
                             resource=resource.name,
@@ -514,16 +513,3 @@ def _with_constants(rows: TableRows, constants: Mapping[str, Any]) -> tuple[tupl
 def _upsert(statement: Any, table: Any, key: str) -> Any:
     changed = {column.name: statement.excluded[column.name] for column in table.c if column.name != key}
     return statement.on_conflict_do_update(index_elements=[key], set_=changed)
-
-
-def _named(layout: Layout, addition: Addition) -> tuple[str, str]:
-    """Table and column names that a layout gives an addition; no column where it is a table."""
-    rest = list(addition.path)
-    table = layout.table
-    while ITEM in rest:
-        cut = rest.index(ITEM)
-        array, rest = tuple(rest[:cut]), rest[cut + 1 :]
-        table = next(child for child in table.children if child.path == array)
-    if not rest:
-        return table.name, ""
-    return table.name, next(column.name for column in table.columns if column.path == tuple(rest))
