@@ -82,7 +82,7 @@ class SqlStore:
         self._sqlite = database.is_sqlite
         self._rows: RowWriter = SqliteRows() if database.is_sqlite else PostgresRows()
         self._lock = threading.Lock()
-        self._opened: dict[str, tuple[Resource, Layout]] = {}
+        self._opened: dict[str, tuple[Resource, frozenset[str], Layout]] = {}
         self._lookups: dict[int, Lookups] = {}
         self._numbers = PartitionNumbers(self._insert)
         self._put_cursors = _upsert(self._insert(own.cursors), own.cursors, "partition_id")
@@ -92,12 +92,12 @@ class SqlStore:
     def open(self, resource: Resource, table_names: frozenset[str]) -> Layout:
         """Make the resource's tables as the catalog has them, or bring them up to it, additively."""
         with self._lock:
-            if resource.name in self._opened and self._opened[resource.name][0] == resource:
-                return self._opened[resource.name][1]
+            if resource.name in self._opened and self._opened[resource.name][:2] == (resource, table_names):
+                return self._opened[resource.name][2]
             with self._database.define() as connection:
                 additions = self._additions(connection, resource.name)
                 layout, tables = self._made(connection, layout_of(resource, additions, table_names))
-            return self._keep(resource, layout, tables)
+            return self._keep(resource, table_names, layout, tables)
 
     def _made(self, connection: Connection, layout: Layout) -> tuple[Layout, Tables]:
         tables = tables_of(layout)
@@ -107,8 +107,8 @@ class SqlStore:
             tables = tables_of(layout)
         return layout, tables
 
-    def _keep(self, resource: Resource, layout: Layout, tables: Tables) -> Layout:
-        self._opened[resource.name] = (resource, layout)
+    def _keep(self, resource: Resource, table_names: frozenset[str], layout: Layout, tables: Tables) -> Layout:
+        self._opened[resource.name] = (resource, table_names, layout)
         for number, one in list(self._lookups.items()):
             if one.tables.layout.resource == resource.name:
                 self._lookups.pop(number, None)
@@ -125,12 +125,12 @@ class SqlStore:
     def widen(self, layout: Layout, additions: Sequence[Addition], run_id: str) -> Layout:
         """Add columns and child tables at once, and record them in `syncd_schema_changes`."""
         with self._lock:
-            resource, current = self._opened[layout.resource]
+            resource, table_names, _ = self._opened[layout.resource]
             with self._database.define() as connection:
                 recorded = self._additions(connection, resource.name)
                 have = {addition.path for addition in recorded}
                 fresh = [addition for addition in additions if addition.path not in have]
-                wider = layout_of(resource, [*recorded, *fresh], self._reserved(current))
+                wider = layout_of(resource, [*recorded, *fresh], table_names)
                 for addition in fresh:
                     table, column = named(wider, addition)
                     connection.execute(
@@ -145,11 +145,8 @@ class SqlStore:
                         )
                     )
                 recorded = self._additions(connection, resource.name)
-                wider, tables = self._made(connection, layout_of(resource, recorded, self._reserved(current)))
-            return self._keep(resource, wider, tables)
-
-    def _reserved(self, layout: Layout) -> frozenset[str]:
-        return frozenset(self._opened) - {table.name for table in layout.tables()}
+                wider, tables = self._made(connection, layout_of(resource, recorded, table_names))
+            return self._keep(resource, table_names, wider, tables)
 
     def _sql(self, layout: Layout) -> Tables:
         return self._lookup(layout).tables
