@@ -243,7 +243,7 @@ class Extract:
                 if page.next is None:
                     reading.keys = frozenset()
                 elif spec.complete and reading.before:
-                    self._tools.store.forget_sightings(self._partition)
+                    self._tools.store.forget_sightings(self._partition, self._tools.lease)
                     reading.sighted = True
             reading.total = reading.total if page.total is None else page.total
             records = self._page(spec, reading, page, outcome)
@@ -410,7 +410,7 @@ class Extract:
         self._release(reading)
         tools.writer.flush()
         if agrees:
-            tools.store.forget_sightings(self._partition)
+            tools.store.forget_sightings(self._partition, tools.lease)
             return _Settled(reading.stored)
         live = tools.store.live(layout, self._partition, spec.window)
         missing = 0
@@ -430,7 +430,7 @@ class Extract:
             outcome.add(Counts(deleted=self._sweep(spec, reading.keys)))
             live -= missing
         if reading.sighted:
-            tools.store.forget_sightings(self._partition)
+            tools.store.forget_sightings(self._partition, tools.lease)
         if live != reading.stored:
             note = f"{reading.stored} records were listed and {live} rows stand in the table"
             return _Settled(live, note, believed=False)

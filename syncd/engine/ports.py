@@ -169,10 +169,17 @@ class Store(Protocol):
 
         Returns:
             How many rows became tombstones (or were removed).
+
+        Raises:
+            LeaseLost: Nothing was written.
         """
 
-    def forget_sightings(self, partition: Partition) -> None:
-        """Drop what a listing remembered as seen."""
+    def forget_sightings(self, partition: Partition, lease: Lease) -> None:
+        """Drop what a listing remembered as seen.
+
+        Raises:
+            LeaseLost: Nothing was dropped: another owner may have a listing of this partition under way.
+        """
 
     def lease(self, name: str, seconds: float) -> Lease:
         """Take a lease.

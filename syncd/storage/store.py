@@ -384,9 +384,10 @@ class SqlStore:
             check_fence(connection, lease)
             return self._take_sight(connection, layout, partition, keys, run_id, self._now(), remove=remove)
 
-    def forget_sightings(self, partition: Partition) -> None:
+    def forget_sightings(self, partition: Partition, lease: Fenced) -> None:
         """Drop what a listing remembered as seen."""
         with self._database.write() as connection:
+            check_fence(connection, lease)
             number = self._numbers.number(connection, [partition])[partition]
             connection.execute(delete(own.sightings).where(own.sightings.c.partition_id == number))
 
