@@ -192,6 +192,9 @@ class Store(Protocol):
         """Claim those resources that no other run is reading for this principal and company; which these are.
 
         A claim stands until it is released or the lease ends.
+
+        Raises:
+            LeaseLost: Nothing was claimed.
         """
 
     def disclaim(self, lease: Lease, resources: Collection[str]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from syncd.storage import tables as own
 from syncd.storage.database import Database, Now
-from syncd.storage.lease import Fenced
+from syncd.storage.lease import Fenced, check_fence
 
 
 class Claims:
@@ -30,8 +30,13 @@ class Claims:
         self._now = now
 
     def take(self, lease: Fenced, principal: str, company_id: int, resources: Collection[str]) -> frozenset[str]:
-        """Claim those resources that no other run has claimed; which these are."""
+        """Claim those resources that no other run has claimed; which these are.
+
+        Raises:
+            LeaseLost: The run's lease has another owner, whose claims stand under the same name.
+        """
         with self._database.write() as connection:
+            check_fence(connection, lease)
             for resource in sorted(resources):
                 self._take(connection, lease, principal, company_id, resource)
             c = own.claims
