@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, and_, delete, exists, or_, select
+from sqlalchemy import Connection, and_, delete, or_, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -46,9 +46,9 @@ class Claims:
 
     def _take(self, connection: Connection, lease: Fenced, principal: str, company_id: int, resource: str) -> None:
         c, k = own.claims, own.locks
-        stands = exists().where(
-            k.c.name == c.c.lease, k.c.fence == c.c.fence, k.c.owner != "", k.c.expires_at > self._now()
-        )
+        # Not EXISTS: nothing correlates it with a row in conflict, so that any claim that stands would count for all.
+        held = select(k.c.name, k.c.fence).where(k.c.owner != "", k.c.expires_at > self._now())
+        stands = tuple_(c.c.lease, c.c.fence).in_(held)
         insert = sqlite.insert(c) if self._database.is_sqlite else postgresql.insert(c)
         connection.execute(
             insert.values(
