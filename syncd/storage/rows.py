@@ -23,6 +23,8 @@ _TOGETHER = 100
 """Rows per statement to SQLite."""
 _MOST_VALUES = 32_000
 """Values per statement: a few less than SQLite takes since version 3.32 (SQLITE_MAX_VARIABLE_NUMBER)."""
+_EXACT_EXPONENT = 307
+"""Powers of ten that it reaches with all of these digits."""
 _NULL = "\\N"
 _APART = "\x1f"
 """Stands between the texts of a column while they are looked at together; no text has it, or they are split otherwise."""
@@ -110,9 +112,11 @@ def _exact(table: Table, columns: Sequence[str], block: Block) -> Block:
 
 
 def _is_exact(number: str | None) -> bool:
-    if number is None or len(number) <= _EXACT_DIGITS:
+    if number is None or (len(number) <= _EXACT_DIGITS and "e" not in number and "E" not in number):
         return True
-    return len(Decimal(number).normalize().as_tuple().digits) <= _EXACT_DIGITS
+    exact = Decimal(number)
+    digits = "".join(map(str, exact.as_tuple().digits)).strip("0")
+    return not digits or (len(digits) <= _EXACT_DIGITS and abs(exact.adjusted()) <= _EXACT_EXPONENT)
 
 
 class PostgresRows:
