@@ -138,6 +138,8 @@ class Store(Protocol):
 
         Raises:
             LeaseLost: Nothing was written.
+            Unstorable: Nothing was written: the database refuses a value.
+            StoreUnavailable: Nothing was written, for now.
         """
 
     def live(self, layout: Layout, partition: Partition, window: Window | None = None) -> int:

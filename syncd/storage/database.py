@@ -178,6 +178,9 @@ class Database:
             ) from error
         except sqlite3.Error as error:
             raise self._explain_sqlite(str(error)) from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            # A driver's own words for a number beyond 64 bits, or for half a surrogate pair.
+            raise Unstorable(f"The database {self.name} refused a value: {error}.") from error
 
     def _explain(self, error: DBAPIError) -> StoreError:
         if self.is_sqlite:
