@@ -129,7 +129,7 @@ class Store(Protocol):
 
         Args:
             layouts: Layout of every resource that the writes name.
-            writes: In order.
+            writes: In order: where a record or a partition comes twice, the last one counts.
             run_id: Written to the rows.
             lease: Checked inside the transaction.
 

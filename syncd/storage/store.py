@@ -253,19 +253,21 @@ class SqlStore:
     ) -> Sequence[Counts]:
         """Store batches, whole, in one transaction."""
         now = self._now()
+        numbered = [w.partition for w in writes if w.cursor or w.proof or w.sightings or w.arrived or w.gone]
+        counts: list[Counts] = []
         with self._database.write() as connection:
             check_fence(connection, lease)
-            by_table: dict[tuple[str, tuple[str, ...]], list[Write]] = defaultdict(list)
-            for write in writes:
-                if write.root is not None and write.keys:
-                    by_table[write.partition.resource, write.root.columns].append(write)
-            for (resource, _), group in by_table.items():
-                self._write_rows(connection, layouts[resource], group, run_id, now)
-            numbered = [w.partition for w in writes if w.cursor or w.proof or w.sightings or w.arrived or w.gone]
             numbers = self._numbers.number(connection, numbered)
-            counts = [
-                self._write_rest(connection, layouts[w.partition.resource], w, numbers, run_id, now) for w in writes
-            ]
+            for part in _parted(layouts, writes):
+                by_table: dict[tuple[str, tuple[str, ...]], list[Write]] = defaultdict(list)
+                for write in part:
+                    if write.root is not None and write.keys:
+                        by_table[write.partition.resource, write.root.columns].append(write)
+                for (resource, _), group in by_table.items():
+                    self._write_rows(connection, layouts[resource], group, run_id, now)
+                counts += [
+                    self._write_rest(connection, layouts[w.partition.resource], w, numbers, run_id, now) for w in part
+                ]
             self._write_cursors(connection, writes, numbers, run_id, now)
         self._numbers.learn(numbered, numbers)
         return counts
@@ -506,6 +508,23 @@ class SqlStore:
 def _with_constants(rows: TableRows, constants: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
     """Names and values of the columns, and of more that have the same value in every row."""
     return (*rows.columns, *constants), [*rows.values, *([value] * len(rows) for value in constants.values())]
+
+
+def _parted(layouts: Mapping[str, Layout], writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
+    """The writes in order, parted where a record comes again: a statement takes it once, and the last word counts."""
+    part: list[Write] = []
+    touched: dict[tuple[Any, ...], set[Key]] = defaultdict(set)
+    for write in writes:
+        partition = write.partition
+        scope = (getattr(partition, column.name) for column in layouts[partition.resource].id_scope)
+        place, keys = (partition.resource, *scope), {*write.keys, *write.seen, *write.gone}
+        if not keys.isdisjoint(touched[place]):
+            yield part
+            part = []
+            touched.clear()
+        part.append(write)
+        touched[place] |= keys
+    yield part
 
 
 def _upsert(statement: Any, table: Any, key: str) -> Any:
