@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any, Protocol
 
 from sqlalchemy import Boolean, Connection, Integer, LargeBinary, Numeric, Table
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from syncd.storage.schema import MISFITS, PATH, SEEN_BY
 
@@ -40,7 +40,11 @@ class RowWriter(Protocol):
         """Insert rows, or overwrite those of the same key."""
 
     def insert(self, connection: Connection, table: Table, columns: Sequence[str], blocks: Sequence[Block]) -> None:
-        """Insert rows whose keys are expected to be new; as `upsert` where they are not."""
+        """Insert rows whose keys are expected to be new.
+
+        Raises:
+            IntegrityError: One is not; the caller's savepoint has to be rolled back.
+        """
 
 
 def _names(connection: Connection, names: Iterable[str]) -> str:
@@ -88,7 +92,9 @@ class SqliteRows:
         if whole < len(rows):
             connection.exec_driver_sql(head + one + tail, rows[whole:])
 
-    insert = upsert
+    def insert(self, connection: Connection, table: Table, columns: Sequence[str], blocks: Sequence[Block]) -> None:
+        """Insert rows whose keys are expected to be new. Raises as `RowWriter.insert`."""
+        self._put(connection, table, columns, blocks, "")
 
 
 def _exact(table: Table, columns: Sequence[str], block: Block) -> Block:
@@ -137,13 +143,9 @@ class PostgresRows:
         connection.exec_driver_sql(f"DROP TABLE {staging}")
 
     def insert(self, connection: Connection, table: Table, columns: Sequence[str], blocks: Sequence[Block]) -> None:
-        """Insert rows whose keys are expected to be new; as `upsert` where they are not."""
+        """Insert rows whose keys are expected to be new. Raises as `RowWriter.insert`."""
         target = connection.dialect.identifier_preparer.format_table(table)
-        try:
-            with connection.begin_nested():
-                self._copy(connection, target, _names(connection, columns), _lines(table, columns, blocks))
-        except IntegrityError:
-            self.upsert(connection, table, columns, blocks)
+        self._copy(connection, target, _names(connection, columns), _lines(table, columns, blocks))
 
     def _copy(self, connection: Connection, target: str, names: str, lines: Iterable[str]) -> None:
         import psycopg  # noqa: PLC0415 - an optional dependency, there when the database is PostgreSQL

@@ -10,8 +10,9 @@ from itertools import chain
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import BigInteger, Connection, Table, and_, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
 from syncd.catalog.layout import Addition, Layout, layout_of, named, retyped
@@ -66,6 +67,8 @@ _PROVE = (
     .values({name: bindparam(name) for name in _PROOF})
     .values(standing=func.coalesce(bindparam("now_standing", type_=BigInteger()), own.partitions.c.standing))
 )
+_Filled = tuple[Table, Sequence[str], Sequence[Block]]
+"""A table, columns of it, and rows for it."""
 
 
 class SqlStore:
@@ -276,8 +279,6 @@ class SqlStore:
         self, connection: Connection, layout: Layout, writes: Sequence[Write], run_id: str, now: datetime
     ) -> None:
         tables = self._sql(layout)
-        fresh = all(write.fresh for write in writes)
-        put = self._rows.insert if fresh else self._rows.upsert
         constants = {SYNCED_AT: self._moment(now), DELETED_AT: None, RUN_ID: run_id}
         columns: tuple[str, ...] = ()
         blocks: list[Block] = []
@@ -289,16 +290,28 @@ class SqlStore:
             names, values = _with_constants(write.root, own_values)
             columns = (*names, HASH, MISFITS)
             blocks.append([*values, write.hashes, write.misfits])
-        put(connection, tables.root, columns, blocks)
-        if not fresh:
-            for write in writes:
-                self._delete_children(connection, tables, write.partition, write.keys)
+        filled: list[_Filled] = [(tables.root, columns, blocks)]
         gathered: dict[tuple[str, tuple[str, ...]], list[Block]] = defaultdict(list)
         for child in chain.from_iterable(write.children for write in writes):
             columns, values = _with_constants(child, constants)
             gathered[child.table, columns].append(values)
-        for (name, columns), blocks in gathered.items():
-            put(connection, tables.children[name], columns, blocks)
+        filled += [(tables.children[name], columns, blocks) for (name, columns), blocks in gathered.items()]
+        if all(write.fresh for write in writes) and self._inserted(connection, filled):
+            return
+        for write in writes:
+            self._delete_children(connection, tables, write.partition, write.keys)
+        for one in filled:
+            self._rows.upsert(connection, *one)
+
+    def _inserted(self, connection: Connection, filled: Sequence[_Filled]) -> bool:
+        """Whether rows that are expected to be new were; if not, none was written."""
+        try:
+            with connection.begin_nested():
+                for one in filled:
+                    self._rows.insert(connection, *one)
+        except IntegrityError:
+            return False
+        return True
 
     def _write_rest(
         self,
