@@ -169,6 +169,8 @@ class Store(Protocol):
     ) -> int:
         """Take this principal's sight from rows; those that nobody sees any more become tombstones, or are removed.
 
+        Rows that another parent's partition has brought since are left alone.
+
         Returns:
             How many rows became tombstones (or were removed).
 

@@ -51,7 +51,18 @@ from syncd.storage.schema import (
     create_or_extend,
     tables_of,
 )
-from syncd.storage.where import child_rows, has_key, in_scope, is_one_of, is_partition, key_text, scope_of, sees, stands
+from syncd.storage.where import (
+    child_rows,
+    has_key,
+    in_partition,
+    in_scope,
+    is_one_of,
+    is_partition,
+    key_text,
+    scope_of,
+    sees,
+    stands,
+)
 
 _CHUNK = 1_000
 """Keys per query."""
@@ -441,7 +452,7 @@ class SqlStore:
         total = 0
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
-            where = and_(in_scope(layout, table, partition), self._has_key(layout, table, chunk))
+            where = and_(in_partition(layout, tables, partition), self._has_key(layout, table, chunk))
             rows = connection.execute(select(*key_columns, seen_by).where(where, sees(seen_by, principal))).all()
             if rows:
                 number = self._numbers.number(connection, [partition])[partition]

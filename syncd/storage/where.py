@@ -32,6 +32,12 @@ def in_scope(layout: Layout, table: Any, partition: Partition) -> ColumnElement[
     return and_(True, *(table.c[column.name] == values[column.name] for column in layout.id_scope))
 
 
+def in_partition(layout: Layout, tables: Tables, partition: Partition) -> ColumnElement[bool]:
+    """Rows of the partition: of its scope, and of its parents where it has any."""
+    mine = in_scope(layout, tables.root, partition)
+    return and_(mine, tables.root.c[PARENT] == partition.parent_text) if tables.has_parent else mine
+
+
 def is_in(column: Any, values: Sequence[Id], *, sqlite: bool) -> ColumnElement[bool]:
     """Membership with one bound value for any number of values, so that statements are compiled once."""
     condition: ColumnElement[bool]
@@ -63,12 +69,10 @@ def stands(
     """Live rows of a partition that its principal sees, of some days only where these are given."""
     table = tables.root
     conditions = [
-        in_scope(layout, table, partition),
+        in_partition(layout, tables, partition),
         table.c[DELETED_AT].is_(None),
         sees(table.c[SEEN_BY], partition.principal),
     ]
-    if tables.has_parent:
-        conditions.append(table.c[PARENT] == partition.parent_text)
     if window is not None:
         day = func.date(table.c[window.column])
         bounds = [bound if sqlite else cast(bound, Date) for bound in (window.first, window.last)]
