@@ -205,7 +205,7 @@ class Store(Protocol):
         """Release claims."""
 
     def open_run(self, run: RunRecord) -> None:
-        """Record that a run began."""
+        """Record that a run began; runs of its job that nobody closed were interrupted, and have failed."""
 
     def close_run(self, report: RunReport) -> None:
         """Record how it ended."""
@@ -214,7 +214,7 @@ class Store(Protocol):
         """What is remembered of refused partitions; the others are absent."""
 
     def refused(self, partition: Partition, status: int, reason: str, now: datetime) -> None:
-        """Remember a refusal; the interval to the next probe grows."""
+        """Remember a refusal; the interval to the next probe doubles from an hour to a week."""
 
     def allowed(self, partitions: Sequence[Partition]) -> None:
         """Forget the refusals of partitions that answered."""

@@ -521,7 +521,7 @@ class SqlStore:
         return self._ledger.refusals(partitions)
 
     def refused(self, partition: Partition, status: int, reason: str, now: datetime) -> None:
-        """Remember a refusal; the interval to the next probe grows."""
+        """Remember a refusal; the interval to the next probe doubles from an hour to a week."""
         self._ledger.refused(partition, status, reason, now)
 
     def allowed(self, partitions: Sequence[Partition]) -> None:

@@ -42,16 +42,25 @@ def _url(uri: str) -> str:
     return uri.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
-@pytest.fixture
-def postgres_url(postgres_server: str) -> str:
-    """A fresh database's URL."""
+def fresh_database(server: str) -> str:
+    """The URL of a database made on a server.
+
+    Args:
+        server: URL without a database.
+    """
     name = f"test_{next(_numbers)}"
-    admin = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     admin.dispose()
-    head, _, query = postgres_server.partition("?")
+    head, _, query = server.partition("?")
     return f"{head.rpartition('/')[0]}/{name}{'?' if query else ''}{query}"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    """A fresh database's URL."""
+    return fresh_database(postgres_server)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
