@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
 from sqlalchemy import text
@@ -251,8 +251,8 @@ def _readable_row(columns: Sequence[Column], row: Row) -> Row:
     shown = _moments(row)
     for column in columns:
         value = shown.setdefault(column.name, None)
-        if value is None and column.type == "decimal":
-            value = misfits.pop(".".join(column.path), None)
+        if value is None and column.type == "decimal" and _is_number(misfits.get(".".join(column.path))):
+            value = misfits.pop(".".join(column.path))
         shown[column.name] = value if value is None else _READ.get(column.type, lambda same: same)(value)
     shown["_syncd_misfits"] = misfits
     if "_syncd_seen_by" in row:
@@ -260,6 +260,13 @@ def _readable_row(columns: Sequence[Column], row: Row) -> Row:
         shown["_syncd_seen_by"] = set(seen.split() if isinstance(seen, str) else seen)
         shown.setdefault("_syncd_parent", "")
     return shown
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return Decimal(str(value)).is_finite()
+    except InvalidOperation:
+        return False
 
 
 def _moments(row: Row) -> Row:
