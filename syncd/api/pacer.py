@@ -7,6 +7,7 @@ import itertools
 import math
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -16,8 +17,12 @@ from syncd.model import Priority
 
 _log = structlog.get_logger(__name__)
 
-_CHUNK = 16
-"""Slots taken from the shared ledger at a time at most: few enough to leave some for others."""
+_SPARE = 16
+"""Slots taken from the shared ledger in advance, where there are plenty: it need not be asked for every request."""
+_HELD_SECONDS = 1.0
+"""For how long a slot in advance may be used; the time that it was granted for passes."""
+_FORGOTTEN_SECONDS = 10.0
+"""After so long the ledger may have forgotten slots that were granted: they are not handed back."""
 _PATIENCE = 0.05
 """Seconds between looks of a thread that waits behind others."""
 
@@ -38,13 +43,13 @@ class MemoryQuota:
         self._quota = quota or Quota()
         self._lock = threading.Lock()
 
-    def exchange(self, told: Told, want: int, share: float, now: float) -> tuple[int, float]:
+    def exchange(self, told: Told, want: int, share: float, now: float, spare: int = 0) -> tuple[int, float]:
         """Hand in what came since the last call, and take slots."""
         with self._lock:
             self._quota = self._quota.hearing(told, now)
             if not want:
                 return 0, 0.0
-            self._quota, granted, wait = self._quota.take(want, share, now)
+            self._quota, granted, wait = self._quota.take(want, share, now, spare)
             return granted, wait
 
     def windows(self) -> Sequence[Window]:
@@ -60,21 +65,19 @@ class Pacer:
         store: The ledger, shared by the processes of one OAuth client.
         clock: Time.
         share: Part of the allowance that syncd may use, over 0 to 1.
-        chunk: Slots to hold in advance; 1 where every one must be visible to other processes at once.
     """
 
-    def __init__(self, store: QuotaStore, clock: Clock, share: float = 0.8, chunk: int = _CHUNK) -> None:
+    def __init__(self, store: QuotaStore, clock: Clock, share: float = 0.8) -> None:
         self._store = store
         self._clock = clock
         self._share = share
-        self._chunk = chunk
         self._turn = threading.Condition()
         self._waiting: list[tuple[int, int]] = []
         self._numbers = itertools.count()
         self._slots = 0
-        self._expires = 0.0
+        self._granted_at = 0.0
         self._answered = 0
-        self._reports: dict[int | None, Report] = {}
+        self._reports: dict[tuple[int | None, float | None], Report] = {}
         self._skew = 0.0
         self._met = False
         self._doubt: float | None = None
@@ -114,7 +117,7 @@ class Pacer:
         with self._turn:
             now = self._clock.monotonic()
             first = self._waiting[0]
-            if self._slots > 0 and now < self._expires:
+            if self._slots > 0 and now < self._granted_at + _HELD_SECONDS:
                 if first[0] < ticket[0]:
                     self._turn.wait(_PATIENCE)
                     return 0.0
@@ -122,10 +125,12 @@ class Pacer:
                 self._turn.wait(_PATIENCE)
                 return 0.0
             else:
-                granted, wait = self._store.exchange(self._told(), self._chunk, self._share, self.server_time())
+                granted, wait = self._store.exchange(
+                    self._told(), len(self._waiting), self._share, self.server_time(), _SPARE
+                )
                 if not granted:
                     return wait
-                self._slots, self._expires = granted, now + 1.0
+                self._slots, self._granted_at = granted, now
             self._slots -= 1
             self._waiting.remove(ticket)
             heapq.heapify(self._waiting)
@@ -144,8 +149,9 @@ class Pacer:
                 self._set_skew(server_time)
             self._answered += 1
             self._remark(report)
-            before = self._reports.pop(report.limit, None)
-            self._reports[report.limit] = report if before is None else _latest(before, report)
+            window = (report.limit, report.reset)
+            before = self._reports.get(window)
+            self._reports[window] = report if before is None else _together(before, report)
             if report.blocked_until is not None:
                 self._store.exchange(self._told(), 0, self._share, self.server_time())
 
@@ -163,7 +169,8 @@ class Pacer:
 
     def _told(self) -> Told:
         """What came since the ledger was last spoken to; slots held go back with it."""
-        told = Told(tuple(self._reports.values()), self._answered, self._slots)
+        held = self._clock.monotonic() - self._granted_at < _FORGOTTEN_SECONDS
+        told = Told(tuple(self._reports.values()), self._answered, self._slots if held else 0)
         self._answered = self._slots = 0
         self._reports.clear()
         return told
@@ -200,10 +207,8 @@ class Pacer:
         self._met, self._skew = True, skew
 
 
-def _latest(before: Report, after: Report) -> Report:
-    """One report of two with the same limit: of one window the one that leaves less, else the later."""
-    blocked = max(filter(None, (before.blocked_until, after.blocked_until)), default=None)
-    remaining = after.remaining
-    if before.reset == after.reset and before.remaining is not None and after.remaining is not None:
-        remaining = min(before.remaining, after.remaining)
-    return Report(after.limit, remaining, after.reset, blocked)
+def _together(one: Report, other: Report) -> Report:
+    """Two reports of the same window as one: what leaves less was said later."""
+    blocked = max(filter(None, (one.blocked_until, other.blocked_until)), default=None)
+    left = [report.remaining for report in (one, other) if report.remaining is not None]
+    return replace(one, remaining=min(left, default=None), blocked_until=blocked, answers=one.answers + other.answers)

@@ -29,14 +29,15 @@ class Clock(Protocol):
 class QuotaStore(Protocol):
     """Where all processes of one OAuth client agree on who may send how much."""
 
-    def exchange(self, told: Told, want: int, share: float, now: float) -> tuple[int, float]:
+    def exchange(self, told: Told, want: int, share: float, now: float, spare: int = 0) -> tuple[int, float]:
         """Hand in what came since the last call, and take slots.
 
         Args:
             told: What came.
-            want: Slots wished for; 0 only hands in.
+            want: Requests that wait for slots; 0 only hands in.
             share: Part of the allowance that syncd may use.
             now: Server's clock, Unix seconds.
+            spare: Slots wished for in advance, where there are plenty.
 
         Returns:
             Slots granted, and seconds to wait before asking again where it is none.

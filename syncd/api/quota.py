@@ -3,8 +3,13 @@
 Every response tells of whichever window the app is nearer to exceeding, the hourly or the 10-second one (Procore:
 "Rate Limiting"). They are told apart by their limit and by how far away their reset is. Refused requests count as well.
 
-Slots that were granted and not yet answered are reserved. A process that dies takes its reservations with it, so they
-age in two steps and then count as spent: a request that was sent has been counted by the server long before.
+How much of a window is used is known exactly of ourselves, because every request takes a slot here first; what the
+server counts beyond that is other users'. Counting what is left by the answers alone would count requests under way
+twice: the answers of others tell of them already.
+
+Slots that were granted and not yet answered are reserved: they are counted in the window that was open when they were
+granted, and where it ends before they are answered also in the next one. A process that dies takes its reservations with
+it, so they age in two steps and are forgotten: a request that was sent has been counted by the server long before.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ HOUR = 3600.0
 SPIKE = 10.0
 
 _AGE = 10.0
-"""Seconds after which a reservation becomes old; after as many again it counts as spent."""
+"""Seconds after which a reservation becomes old; after as many again it is forgotten."""
 _POLL = 0.25
 """Seconds to wait where slots that others hold may come back."""
 _CAREFUL_LIMIT = 25
@@ -28,23 +33,27 @@ _SLACK = 2.0
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 60.0
 _PARTS = 4
 """One asker gets at most this part of what is left: the others need some too."""
+_SPARE_PARTS = 64
+"""Slots in advance are at most this part of what is left: where few are, none lie idle with one who may not need them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The headers of one answer, as they came.
+    """The headers of one answer, or of several that tell of the same window, as they came.
 
     Attributes:
         limit: X-Rate-Limit-Limit, or None.
         remaining: X-Rate-Limit-Remaining, or None.
         reset: X-Rate-Limit-Reset, Unix seconds, or None.
         blocked_until: Set by a 429: nothing may be sent before, server's clock.
+        answers: How many answers it stands for.
     """
 
     limit: int | None = None
     remaining: int | None = None
     reset: float | None = None
     blocked_until: float | None = None
+    answers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +79,11 @@ class Window:
         name: `hour` or `spike`.
         seconds: Its length.
         limit: Requests that the app may send in it.
-        remaining: What the last answer said is left, other users of the app counted.
         reset: When it ends, server's clock, Unix seconds.
-        guessed: Whether no answer has told of this very window: its end and what is left are taken from the last one.
+        granted: Slots given out that this window may count: while it was open, or before and then not answered yet.
+        carried: Those of them that the window before may have counted instead.
+        others: Requests that the server counted beyond these: other users' of the app.
+        guessed: Whether no answer has told of this very window: its end is taken from the last one.
         probe_at: While the window's end has passed and no answer has told of the next one: when one request was let
             through to find out.
     """
@@ -80,14 +91,21 @@ class Window:
     name: str
     seconds: float
     limit: int
-    remaining: int
     reset: float
+    granted: int = 0
+    carried: int = 0
+    others: int = 0
     guessed: bool = False
     probe_at: float = 0.0
 
+    @property
+    def remaining(self) -> int:
+        """Requests that are left, those under way counted as used."""
+        return max(0, self.limit - self.granted - self.others)
+
     def available(self, share: float) -> int:
         """Slots that may be used: what is left, less what is kept for the app's other users."""
-        return self.remaining - (self.limit - _permitted(self.limit, share))
+        return _permitted(self.limit, share) - self.granted - self.others
 
     def is_over(self, share: float, now: float) -> bool:
         """Whether it has ended, or cannot be what it claims to be: by a clock that has changed."""
@@ -138,14 +156,24 @@ class Quota:
         return self.young + self.old
 
     def hearing(self, told: Told, now: float) -> Quota:
-        """After answers: their slots are free again, and the reports tell how much is left."""
+        """After answers: they are under way no more, and the reports tell of windows and of other users."""
         quota = self.aging(now).released(told)
+        # Answers of which no report says which window counted them: a window that begins may have.
+        unclear = {"hour": told.answered, "spike": told.answered}
         for report in told.reports:
-            quota = quota.told_of(report, now)
+            quota, name = quota.told_of(report, now, unclear)
+            if name:
+                unclear[name] = max(0, unclear[name] - report.answers)
         return quota
 
-    def take(self, want: int, share: float, now: float) -> tuple[Quota, int, float]:
+    def take(self, want: int, share: float, now: float, spare: int = 0) -> tuple[Quota, int, float]:
         """Slots for at most so many requests; where few are left, some stay for others who ask.
+
+        Args:
+            want: Requests that wait.
+            share: Part of the allowance that may be used.
+            now: Server's clock, Unix seconds.
+            spare: Slots wished for in advance.
 
         Returns:
             The quota after it, slots granted, and seconds to wait where it is none.
@@ -161,56 +189,66 @@ class Quota:
         over = [window for window in self.windows() if window not in current]
         if any(0 <= now - window.probe_at < _PROBE_SECONDS for window in over):
             return self, 0, _SHORTEST_WAIT
-        free = [window for window in current if window.available(share) > self.reserved]
+        free = [window for window in current if window.available(share) > 0]
         if len(free) < len(current):
             wait = max(window.reset + window.margin(share) - now for window in current if window not in free)
             return self, 0, max(_SHORTEST_WAIT, min(wait, _POLL if self.reserved else _LONGEST_WAIT))
-        room = min((window.available(share) - self.reserved for window in current), default=want)
+        room = min((window.available(share) for window in current), default=0)
         # What comes after a window's end is not known: one request finds out. What others keep makes room for it.
-        granted = 1 if over else min(want, max(1, room // _PARTS))
+        granted = 1 if over else min(want, max(1, room // _PARTS)) + min(spare, room // _SPARE_PARTS)
         quota = replace(self, young=self.young + granted)
+        for window in current:
+            quota = quota.having(replace(window, granted=window.granted + granted))
         for window in over:
             quota = quota.having(replace(window, probe_at=now))
         return quota, granted, 0.0
 
     def aging(self, now: float) -> Quota:
-        """Reservations too old to be requests under way count as spent."""
+        """Reservations too old to be requests under way are forgotten."""
         if 0 <= now - self.aged < _AGE:
             return self
         if now - self.aged < 2 * _AGE:
-            return replace(self.spending(self.old), young=0, old=self.young, aged=now)
-        return replace(self.spending(self.reserved), young=0, old=0, aged=now)
+            return replace(self, young=0, old=self.young, aged=now)
+        return replace(self, young=0, old=0, aged=now)
 
     def released(self, told: Told) -> Quota:
         """After requests ended, or were not needed."""
-        if not told.answered and not told.unused:
+        ended = told.answered + told.unused
+        if not ended:
             return self
-        old = max(0, self.old - told.answered - told.unused)
-        young = max(0, self.young - (told.answered + told.unused - (self.old - old)))
-        # Until a report arrives that counts them, requests that ended count as spent.
-        return replace(self.spending(told.answered), young=young, old=old, started=0.0)
-
-    def spending(self, requests: int) -> Quota:
-        """After requests that no report counts yet."""
-        quota = self
-        for window in self.windows():
-            quota = quota.having(replace(window, remaining=max(0, window.remaining - requests)))
+        old = max(0, self.old - ended)
+        quota = replace(self, young=max(0, self.young - (ended - self.old + old)), old=old, started=0.0)
+        for window in quota.windows():
+            quota = quota.having(replace(window, granted=max(0, window.granted - told.unused)))
         return quota
 
-    def told_of(self, report: Report, now: float) -> Quota:
-        """After one report."""
+    def told_of(self, report: Report, now: float, unclear: Mapping[str, int]) -> tuple[Quota, str]:
+        """After one report: the quota, and the name of the window that it told of.
+
+        Args:
+            report: It.
+            now: Server's clock.
+            unclear: Answers of which it is not known which window counted them, by the window's name.
+        """
         quota = self
         if report.blocked_until is not None:
             until = min(report.blocked_until, now + self.hour_seconds)
             quota = replace(quota, blocked_until=max(quota.blocked_until, until))
         if report.limit is None or report.remaining is None or report.limit <= 0:
-            return quota.rolled("", now) if quota.windows() else quota.having(_careful(self.spike_seconds, now))
+            if quota.windows():
+                return quota.rolled("", now, unclear), ""
+            fresh = Window("spike", self.spike_seconds, _CAREFUL_LIMIT, now + self.spike_seconds, guessed=True)
+            return quota.having(quota.opened(fresh, unclear["spike"])), ""
         report = replace(
             report, remaining=max(0, min(report.remaining, report.limit)), reset=quota.believed_end(report, now)
         )
         name = quota.which(report, now)
         quota = quota.making_room(name, report)
-        return quota.having(quota.told_by(name, report, now)).rolled(name, now)
+        return quota.having(quota.told_by(name, report, now, unclear[name])).rolled(name, now, unclear), name
+
+    def opened(self, window: Window, unclear: int) -> Window:
+        """A window that begins: whatever is under way may count in it, and what ended unclearly."""
+        return replace(window, granted=self.reserved + unclear, carried=self.reserved + unclear)
 
     def believed_end(self, report: Report, now: float) -> float | None:
         """When the window ends, or None where that is not said or cannot be true."""
@@ -238,33 +276,46 @@ class Quota:
             return self
         return replace(self, hour=replace(spike, name="hour"), spike=None)
 
-    def told_by(self, name: str, report: Report, now: float) -> Window:
+    def told_by(self, name: str, report: Report, now: float, unclear: int) -> Window:
         """The window that a report tells of, as it stands after it."""
         longest = self.hour_seconds if name == "hour" else self.spike_seconds
         before = self.hour if name == "hour" else self.spike
-        limit, remaining = report.limit or 0, report.remaining or 0
-        end = now + longest if report.reset is None else report.reset
+        limit = report.limit or 0
+        used = limit - (report.remaining or 0)
+        if report.reset is not None:
+            end = report.reset
+        else:
+            end = before.reset if before is not None and now < before.reset <= now + longest + _SLACK else now + longest
+        if before is not None:
+            if abs(before.reset - end) < 1.0 or (before.guessed and end < before.reset):
+                others = max(before.others, used - before.granted)
+                return replace(before, limit=limit, reset=end, others=others, guessed=False)
+            if before.limit == limit and end < before.reset <= now + longest + _SLACK:
+                # The window before counted these.
+                back = min(before.carried, report.answers)
+                return replace(before, granted=before.granted - back, carried=before.carried - back)
+        fresh = self.opened(Window(name, self.length(before, end, longest, report, now), limit, end), unclear)
+        carried = max(0, fresh.carried - report.answers)
+        return replace(fresh, carried=carried, others=max(0, used - fresh.granted))
+
+    @staticmethod
+    def length(before: Window | None, end: float, longest: float, report: Report, now: float) -> float:
+        """Seconds that a window lasts that begins, as far as is known."""
         if before is None:
-            return Window(name, longest, limit, remaining, end)
-        if before.limit == limit and not before.guessed:
-            if abs(before.reset - end) < 1.0:
-                # Answers can overtake each other; the one that says less is the later one.
-                return replace(before, remaining=min(remaining, before.remaining + 1))
-            if end < before.reset <= now + longest + _SLACK:
-                return before
+            return longest
         # The request that found out opened the window: from it to the end is its length.
         learned = math.ceil(end - before.probe_at) if report.reset is not None and before.probe_at else 0
         known = before.seconds if before.seconds < longest else 0.0
         seconds = min(longest, max(learned, known, 0.0) or longest)
-        return Window(name, seconds if end - now <= seconds else longest, limit, remaining, end)
+        return seconds if end - now <= seconds else longest
 
-    def rolled(self, told: str, now: float) -> Quota:
+    def rolled(self, told: str, now: float, unclear: Mapping[str, int]) -> Quota:
         """An answer told of one window; another, if its end has passed, has begun anew."""
         quota = self
         for window in self.windows():
             if window.name != told and now >= window.reset:
-                fresh = replace(window, remaining=window.limit - 1, reset=now + window.seconds, guessed=True)
-                quota = quota.having(fresh)
+                fresh = Window(window.name, window.seconds, window.limit, now + window.seconds, guessed=True)
+                quota = quota.having(self.opened(fresh, unclear[window.name]))
         return quota
 
     def having(self, window: Window) -> Quota:
@@ -290,10 +341,6 @@ def oddity(report: Report, now: float) -> str:
 
 def _permitted(limit: int, share: float) -> int:
     return max(1, math.floor(limit * share + 1e-9))
-
-
-def _careful(seconds: float, now: float) -> Window:
-    return Window("spike", seconds, _CAREFUL_LIMIT, _CAREFUL_LIMIT - 1, now + seconds, guessed=True)
 
 
 def quota_of(stored: Mapping[str, Any] | None) -> Quota:
