@@ -43,13 +43,15 @@ class MemoryQuota:
         self._quota = quota or Quota()
         self._lock = threading.Lock()
 
-    def exchange(self, told: Told, want: int, share: float, now: float, spare: int = 0) -> tuple[int, float]:
+    def exchange(
+        self, told: Told, want: int, share: float, now: float, *, spare: int = 0, priority: int = 0
+    ) -> tuple[int, float]:
         """Hand in what came since the last call, and take slots."""
         with self._lock:
             self._quota = self._quota.hearing(told, now)
             if not want:
                 return 0, 0.0
-            self._quota, granted, wait = self._quota.take(want, share, now, spare)
+            self._quota, granted, wait = self._quota.take(want, share, now, spare=spare, priority=priority)
             return granted, wait
 
     def windows(self) -> Sequence[Window]:
@@ -125,8 +127,9 @@ class Pacer:
                 self._turn.wait(_PATIENCE)
                 return 0.0
             else:
+                urgent = sum(priority == first[0] for priority, _ in self._waiting)
                 granted, wait = self._store.exchange(
-                    self._told(), len(self._waiting), self._share, self.server_time(), _SPARE
+                    self._told(), urgent, self._share, self.server_time(), spare=_SPARE, priority=first[0]
                 )
                 if not granted:
                     return wait

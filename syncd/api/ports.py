@@ -29,7 +29,9 @@ class Clock(Protocol):
 class QuotaStore(Protocol):
     """Where all processes of one OAuth client agree on who may send how much."""
 
-    def exchange(self, told: Told, want: int, share: float, now: float, spare: int = 0) -> tuple[int, float]:
+    def exchange(
+        self, told: Told, want: int, share: float, now: float, *, spare: int = 0, priority: int = 0
+    ) -> tuple[int, float]:
         """Hand in what came since the last call, and take slots.
 
         Args:
@@ -38,6 +40,7 @@ class QuotaStore(Protocol):
             share: Part of the allowance that syncd may use.
             now: Server's clock, Unix seconds.
             spare: Slots wished for in advance, where there are plenty.
+            priority: Of the requests that wait; lower goes first, in other processes too.
 
         Returns:
             Slots granted, and seconds to wait before asking again where it is none.

@@ -15,7 +15,7 @@ it, so they age in two steps and are forgotten: a request that was sent has been
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,8 @@ _SLACK = 2.0
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 60.0
 _PARTS = 4
 """One asker gets at most this part of what is left: the others need some too."""
+_LATELY = 5.0
+"""Seconds for which one who asked is expected to ask again: those who matter less leave room."""
 _SPARE_PARTS = 64
 """Slots in advance are at most this part of what is left: where few are, none lie idle with one who may not need them."""
 
@@ -83,6 +85,7 @@ class Window:
         granted: Slots given out that this window may count: while it was open, or before and then not answered yet.
         carried: Those of them that the window before may have counted instead.
         others: Requests that the server counted beyond these: other users' of the app.
+        unclear: Answers around its end that say nothing of it: if another has begun already, it may count them.
         guessed: Whether no answer has told of this very window: its end is taken from the last one.
         probe_at: While the window's end has passed and no answer has told of the next one: when one request was let
             through to find out.
@@ -95,6 +98,7 @@ class Window:
     granted: int = 0
     carried: int = 0
     others: int = 0
+    unclear: int = 0
     guessed: bool = False
     probe_at: float = 0.0
 
@@ -106,6 +110,13 @@ class Window:
     def available(self, share: float) -> int:
         """Slots that may be used: what is left, less what is kept for the app's other users."""
         return _permitted(self.limit, share) - self.granted - self.others
+
+    def kept(self, share: float, now: float) -> int:
+        """Slots that are kept for those who matter more: as many as evenly used ones would leave at this time.
+
+        So who matters more never finds a window used up by others, and what they do not need is used up by its end.
+        """
+        return math.floor(_permitted(self.limit, share) * min(1.0, max(0.0, (self.reset - now) / self.seconds)))
 
     def is_over(self, share: float, now: float) -> bool:
         """Whether it has ended, or cannot be what it claims to be: by a clock that has changed."""
@@ -132,6 +143,8 @@ class Quota:
         young: Slots granted lately whose requests have not ended.
         old: Slots granted before these.
         aged: When young ones last became old, server's clock.
+        priority: The most urgent priority that asked lately.
+        asked_at: When it did, server's clock.
         hour_seconds: Longest an hourly window can be.
         spike_seconds: Longest a spike window can be.
     """
@@ -143,6 +156,8 @@ class Quota:
     young: int = 0
     old: int = 0
     aged: float = 0.0
+    priority: int = 0
+    asked_at: float = 0.0
     hour_seconds: float = HOUR
     spike_seconds: float = SPIKE
 
@@ -157,16 +172,14 @@ class Quota:
 
     def hearing(self, told: Told, now: float) -> Quota:
         """After answers: they are under way no more, and the reports tell of windows and of other users."""
-        quota = self.aging(now).released(told)
-        # Answers of which no report says which window counted them: a window that begins may have.
-        unclear = {"hour": told.answered, "spike": told.answered}
+        quota = self.aging(now).released(told, now)
         for report in told.reports:
-            quota, name = quota.told_of(report, now, unclear)
-            if name:
-                unclear[name] = max(0, unclear[name] - report.answers)
+            quota = quota.told_of(report, now)
         return quota
 
-    def take(self, want: int, share: float, now: float, spare: int = 0) -> tuple[Quota, int, float]:
+    def take(
+        self, want: int, share: float, now: float, *, spare: int = 0, priority: int = 0
+    ) -> tuple[Quota, int, float]:
         """Slots for at most so many requests; where few are left, some stay for others who ask.
 
         Args:
@@ -174,34 +187,59 @@ class Quota:
             share: Part of the allowance that may be used.
             now: Server's clock, Unix seconds.
             spare: Slots wished for in advance.
+            priority: Of these requests; lower goes first.
 
         Returns:
             The quota after it, slots granted, and seconds to wait where it is none.
         """
-        if now < self.blocked_until:
-            # A wait shorter than a clock can tell would be waited for ever.
-            return self, 0, max(_SHORTEST_WAIT, min(self.blocked_until - now, _LONGEST_WAIT))
-        if not self.windows():
-            if self.started and 0 <= now - self.started < _PROBE_SECONDS * 5:
-                return self, 0, _SHORTEST_WAIT
-            return replace(self, started=now, young=self.young + 1), 1, 0.0
-        current = [window for window in self.windows() if not window.is_over(share, now)]
-        over = [window for window in self.windows() if window not in current]
-        if any(0 <= now - window.probe_at < _PROBE_SECONDS for window in over):
-            return self, 0, _SHORTEST_WAIT
-        free = [window for window in current if window.available(share) > 0]
-        if len(free) < len(current):
-            wait = max(window.reset + window.margin(share) - now for window in current if window not in free)
-            return self, 0, max(_SHORTEST_WAIT, min(wait, _POLL if self.reserved else _LONGEST_WAIT))
-        room = min((window.available(share) for window in current), default=0)
+        quota = self.asked(priority, now)
+        wait = quota.wait(share, now, priority)
+        if wait:
+            return quota, 0, wait
+        current, over = quota.parted(share, now)
         # What comes after a window's end is not known: one request finds out. What others keep makes room for it.
-        granted = 1 if over else min(want, max(1, room // _PARTS)) + min(spare, room // _SPARE_PARTS)
-        quota = replace(self, young=self.young + granted)
+        granted = 1
+        if current and not over:
+            room = quota.room(current, share, now, priority)
+            granted = min(want, max(1, room // _PARTS)) + min(spare, room // _SPARE_PARTS)
+        started = quota.started if quota.windows() else now
+        quota = replace(quota, young=quota.young + granted, started=started)
         for window in current:
             quota = quota.having(replace(window, granted=window.granted + granted))
         for window in over:
             quota = quota.having(replace(window, probe_at=now))
         return quota, granted, 0.0
+
+    def asked(self, priority: int, now: float) -> Quota:
+        """After somebody asked: who matters less than they leaves room for a while."""
+        ago = now - self.asked_at
+        if (priority > self.priority and 0 <= ago < _LATELY) or (priority == self.priority and 0 <= ago < 1.0):
+            return self
+        return replace(self, priority=priority, asked_at=now)
+
+    def wait(self, share: float, now: float, priority: int) -> float:
+        """Seconds to wait before slots can be given; 0 where they can. Never less than a clock can tell."""
+        if now < self.blocked_until:
+            return max(_SHORTEST_WAIT, min(self.blocked_until - now, _LONGEST_WAIT))
+        current, over = self.parted(share, now)
+        first = not current and not over and self.started and 0 <= now - self.started < _PROBE_SECONDS * 5
+        if first or any(0 <= now - window.probe_at < _PROBE_SECONDS for window in over):
+            return _SHORTEST_WAIT
+        full = [window.reset + window.margin(share) - now for window in current if window.available(share) <= 0]
+        if full:
+            return max(_SHORTEST_WAIT, min(max(full), _POLL if self.reserved else _LONGEST_WAIT))
+        return _POLL if current and self.room(current, share, now, priority) <= 0 else 0.0
+
+    def parted(self, share: float, now: float) -> tuple[list[Window], list[Window]]:
+        """The windows that stand, and those whose end has passed."""
+        over = [window for window in self.windows() if window.is_over(share, now)]
+        return [window for window in self.windows() if window not in over], over
+
+    def room(self, current: Sequence[Window], share: float, now: float, priority: int) -> int:
+        """Slots that all windows have for requests of this priority."""
+        if priority <= self.priority:
+            return min(window.available(share) for window in current)
+        return min(window.available(share) - window.kept(share, now) for window in current)
 
     def aging(self, now: float) -> Quota:
         """Reservations too old to be requests under way are forgotten."""
@@ -211,7 +249,7 @@ class Quota:
             return replace(self, young=0, old=self.young, aged=now)
         return replace(self, young=0, old=0, aged=now)
 
-    def released(self, told: Told) -> Quota:
+    def released(self, told: Told, now: float) -> Quota:
         """After requests ended, or were not needed."""
         ended = told.answered + told.unused
         if not ended:
@@ -219,36 +257,28 @@ class Quota:
         old = max(0, self.old - ended)
         quota = replace(self, young=max(0, self.young - (ended - self.old + old)), old=old, started=0.0)
         for window in quota.windows():
-            quota = quota.having(replace(window, granted=max(0, window.granted - told.unused)))
+            granted = max(0, window.granted - told.unused)
+            unclear = window.unclear + (told.answered if now > window.reset - _SLACK else 0)
+            quota = quota.having(replace(window, granted=granted, unclear=unclear))
         return quota
 
-    def told_of(self, report: Report, now: float, unclear: Mapping[str, int]) -> tuple[Quota, str]:
-        """After one report: the quota, and the name of the window that it told of.
-
-        Args:
-            report: It.
-            now: Server's clock.
-            unclear: Answers of which it is not known which window counted them, by the window's name.
-        """
+    def told_of(self, report: Report, now: float) -> Quota:
+        """After one report."""
         quota = self
         if report.blocked_until is not None:
             until = min(report.blocked_until, now + self.hour_seconds)
             quota = replace(quota, blocked_until=max(quota.blocked_until, until))
         if report.limit is None or report.remaining is None or report.limit <= 0:
             if quota.windows():
-                return quota.rolled("", now, unclear), ""
+                return quota.rolled("", now)
             fresh = Window("spike", self.spike_seconds, _CAREFUL_LIMIT, now + self.spike_seconds, guessed=True)
-            return quota.having(quota.opened(fresh, unclear["spike"])), ""
+            return quota.having(replace(fresh, granted=self.reserved + report.answers))
         report = replace(
             report, remaining=max(0, min(report.remaining, report.limit)), reset=quota.believed_end(report, now)
         )
         name = quota.which(report, now)
         quota = quota.making_room(name, report)
-        return quota.having(quota.told_by(name, report, now, unclear[name])).rolled(name, now, unclear), name
-
-    def opened(self, window: Window, unclear: int) -> Window:
-        """A window that begins: whatever is under way may count in it, and what ended unclearly."""
-        return replace(window, granted=self.reserved + unclear, carried=self.reserved + unclear)
+        return quota.having(quota.told_by(name, report, now)).rolled(name, now)
 
     def believed_end(self, report: Report, now: float) -> float | None:
         """When the window ends, or None where that is not said or cannot be true."""
@@ -276,27 +306,32 @@ class Quota:
             return self
         return replace(self, hour=replace(spike, name="hour"), spike=None)
 
-    def told_by(self, name: str, report: Report, now: float, unclear: int) -> Window:
+    def told_by(self, name: str, report: Report, now: float) -> Window:
         """The window that a report tells of, as it stands after it."""
         longest = self.hour_seconds if name == "hour" else self.spike_seconds
         before = self.hour if name == "hour" else self.spike
         limit = report.limit or 0
         used = limit - (report.remaining or 0)
+        standing = before is not None and now < before.reset <= now + longest + _SLACK
         if report.reset is not None:
             end = report.reset
         else:
-            end = before.reset if before is not None and now < before.reset <= now + longest + _SLACK else now + longest
+            end = before.reset if before is not None and standing else now + longest
+        unclear = 0
         if before is not None:
-            if abs(before.reset - end) < 1.0 or (before.guessed and end < before.reset):
+            unclear = max(0, before.unclear - report.answers)
+            if abs(before.reset - end) < 1.0 or (before.guessed and before.reset - before.seconds < end < before.reset):
                 others = max(before.others, used - before.granted)
-                return replace(before, limit=limit, reset=end, others=others, guessed=False)
+                return replace(before, limit=limit, reset=end, others=others, unclear=0, guessed=False)
             if before.limit == limit and end < before.reset <= now + longest + _SLACK:
                 # The window before counted these.
                 back = min(before.carried, report.answers)
-                return replace(before, granted=before.granted - back, carried=before.carried - back)
-        fresh = self.opened(Window(name, self.length(before, end, longest, report, now), limit, end), unclear)
-        carried = max(0, fresh.carried - report.answers)
-        return replace(fresh, carried=carried, others=max(0, used - fresh.granted))
+                return replace(before, granted=before.granted - back, carried=before.carried - back, unclear=unclear)
+        # Whatever is under way may count in a window that begins, and what ended unclearly.
+        carried = self.reserved + unclear
+        granted = carried + report.answers
+        seconds = self.length(before, end, longest, report, now)
+        return Window(name, seconds, limit, end, granted, carried, others=max(0, used - granted))
 
     @staticmethod
     def length(before: Window | None, end: float, longest: float, report: Report, now: float) -> float:
@@ -309,13 +344,15 @@ class Quota:
         seconds = min(longest, max(learned, known, 0.0) or longest)
         return seconds if end - now <= seconds else longest
 
-    def rolled(self, told: str, now: float, unclear: Mapping[str, int]) -> Quota:
+    def rolled(self, told: str, now: float) -> Quota:
         """An answer told of one window; another, if its end has passed, has begun anew."""
         quota = self
         for window in self.windows():
             if window.name != told and now >= window.reset:
-                fresh = Window(window.name, window.seconds, window.limit, now + window.seconds, guessed=True)
-                quota = quota.having(self.opened(fresh, unclear[window.name]))
+                carried = self.reserved + window.unclear
+                end = now + window.seconds
+                fresh = Window(window.name, window.seconds, window.limit, end, carried, carried, guessed=True)
+                quota = quota.having(fresh)
         return quota
 
     def having(self, window: Window) -> Quota:

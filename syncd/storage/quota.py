@@ -37,7 +37,9 @@ class SqlQuota:
         self._make = make
         self._now = now
 
-    def exchange(self, told: Any, want: int, share: float, now: float, spare: int = 0) -> tuple[int, float]:
+    def exchange(
+        self, told: Any, want: int, share: float, now: float, *, spare: int = 0, priority: int = 0
+    ) -> tuple[int, float]:
         """Hand in what came since the last call, and take slots."""
         table = own.quota
         with self._database.write() as connection:
@@ -46,7 +48,7 @@ class SqlQuota:
             quota = self._make(None if stored is None else orjson.loads(stored)).hearing(told, now)
             granted, wait = 0, 0.0
             if want:
-                quota, granted, wait = quota.take(want, share, now, spare)
+                quota, granted, wait = quota.take(want, share, now, spare=spare, priority=priority)
             state = orjson.dumps(asdict(quota)).decode()
             if stored is None:
                 connection.execute(insert(table).values(client=self._client, state=state, updated_at=self._now()))

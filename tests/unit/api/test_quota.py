@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.api.quota import Quota, Report, Told, oddity, quota_of
+from syncd.model import Priority
 from syncd.sandbox.quota import Quota as Server
 
 NOW = 1_790_000_000.0
@@ -37,6 +38,7 @@ class World:
     now: float = NOW + 0.3
     quota: Quota = field(default_factory=Quota)
     answers: list[tuple[float, bool]] = field(default_factory=list)
+    sent: list[tuple[float, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.server = Server(lambda: self.now, self.windows)
@@ -47,18 +49,23 @@ class World:
     def after(self, seconds: float, act: Callable[[], None]) -> None:
         heapq.heappush(self._events, (self.now + seconds, next(self._numbers), act))
 
-    def worker(self) -> None:
+    def worker(self, priority: int = 0, latency: float | None = None) -> None:
         """Take a slot, send, and begin again when the answer has come."""
         self.quota = self.quota.hearing(self._told, self.now)
         self._told = Told()
-        self.quota, granted, wait = self.quota.take(1, self.share, self.now)
-        if not granted:
-            self.after(max(wait, 0.01), self.worker)
-            return
-        half = self.latency() / 2
-        self.after(half, lambda: self._serve(half))
+        self.quota, granted, wait = self.quota.take(1, self.share, self.now, priority=priority)
 
-    def _serve(self, half: float) -> None:
+        def again() -> None:
+            self.worker(priority, latency)
+
+        if not granted:
+            self.after(min(max(wait, 0.01), 1.0), again)
+            return
+        self.sent.append((self.now, priority))
+        half = (latency or self.latency()) / 2
+        self.after(half, lambda: self._serve(half, again))
+
+    def _serve(self, half: float, again: Callable[[], None]) -> None:
         verdict = self.server.take()
         self.answers.append((self.now, verdict.allowed))
         headers = verdict.headers
@@ -68,16 +75,16 @@ class World:
             float(headers["X-Rate-Limit-Reset"]),
             None if verdict.allowed else self.now + float(headers["Retry-After"]),
         )
-        self.after(half, lambda: self._answer(report))
+        self.after(half, lambda: self._answer(report, again))
 
-    def _answer(self, report: Report) -> None:
+    def _answer(self, report: Report, again: Callable[[], None]) -> None:
         self._told = Told((*self._told.reports, report), self._told.answered + 1)
-        self.worker()
+        again()
 
-    def run(self, seconds: float, workers: int = 8) -> None:
+    def run(self, seconds: float, workers: int = 8, priority: int = 0) -> None:
         end = self.now + seconds
         for _ in range(workers):
-            self.after(0.0, self.worker)
+            self.after(0.0, lambda: self.worker(priority))
         while self._events and self._events[0][0] <= end:
             self.now, _, act = heapq.heappop(self._events)
             act()
@@ -111,6 +118,42 @@ def test_any_share_is_used_and_kept_to(share: float) -> None:
     windows = Counter(int((moment - int(NOW)) // 10) for moment, _ in world.answers)
     assert len(world.answers) >= 0.9 * int(25 * share) * 60 * (10 / 11 if share == 1 else 1)
     assert max(windows.values()) <= 25
+
+
+def sent_per_window(world: World, priority: int, since: float) -> float:
+    """Requests of a priority per spike window, from some time on."""
+    moments = [moment for moment, who in world.sent if who == priority and moment >= since]
+    return len(moments) / ((world.now - since) / 10)
+
+
+def test_who_matters_more_gets_the_allowance_and_who_matters_less_the_rest() -> None:
+    world = World(windows=((100_000, 3600.0), (25, 10.0)))
+    for _ in range(8):
+        world.after(100.0, lambda: world.worker(Priority.INTERACTIVE))
+    world.run(300, priority=Priority.FIRST_LOAD)
+    alone = [moment for moment, who in world.sent if moment < NOW + 100]
+    assert len(alone) >= 0.9 * 20 * 10
+    assert sent_per_window(world, Priority.INTERACTIVE, NOW + 120) >= 0.9 * 20
+    assert world.refused == 0
+
+
+def test_what_who_matters_more_does_not_need_is_used_by_others() -> None:
+    world = World(windows=((100_000, 3600.0), (25, 10.0)))
+    world.after(0.0, lambda: world.worker(Priority.INTERACTIVE, latency=2.0))
+    world.run(300, priority=Priority.RECONCILE)
+    slow = sent_per_window(world, Priority.INTERACTIVE, NOW + 20)
+    assert slow >= 0.9 * 5
+    assert slow + sent_per_window(world, Priority.RECONCILE, NOW + 20) >= 0.9 * 20
+
+
+def test_where_the_hour_is_short_the_order_is_kept_too() -> None:
+    world = World(windows=((600, 3600.0), (250, 10.0)))
+    for _ in range(2):
+        world.after(0.0, lambda: world.worker(Priority.INCREMENT, latency=4.0))
+    world.run(2 * 3600, priority=Priority.FIRST_LOAD)
+    second = [who for moment, who in world.sent if moment >= NOW + 3600]
+    assert second.count(Priority.INCREMENT) >= 0.9 * 480
+    assert world.refused == 0
 
 
 @settings(max_examples=15, deadline=None)
@@ -232,6 +275,18 @@ def test_a_request_that_straddles_two_windows_counts_in_one() -> None:
     quota = quota.hearing(Told((Report(25, 20, NOW + 10, answers=4),), answered=4), NOW + 10.2)
     assert quota.spike is not None
     assert quota.spike.remaining == 24, "they did not"
+
+
+def test_a_late_answer_of_the_window_before_is_not_taken_for_one_of_a_window_not_yet_told_of() -> None:
+    quota = Quota().hearing(told(600, 500, NOW + 3000), NOW).hearing(told(25, 5, NOW + 10), NOW)
+    quota = quota.take(1, 0.8, NOW + 10)[0].hearing(told(600, 499, NOW + 3000), NOW + 10.1)
+    for _ in range(5):
+        quota, _, _ = quota.take(2, 0.8, NOW + 10.2)
+    late = quota.hearing(told(25, 5, NOW + 10), NOW + 10.3)
+    assert quota.spike is not None
+    assert late.spike is not None
+    assert late.spike.reset == quota.spike.reset > NOW + 19
+    assert late.spike.granted >= 10
 
 
 def test_slots_in_advance_are_given_where_there_are_plenty() -> None:
