@@ -79,9 +79,18 @@ class SqliteRows:
 
     def upsert(self, connection: Connection, table: Table, columns: Sequence[str], blocks: Sequence[Block]) -> None:
         """Insert rows, or overwrite those of the same key."""
+        self._put(connection, table, columns, blocks, _conflict(connection, table, columns))
+
+    def insert(self, connection: Connection, table: Table, columns: Sequence[str], blocks: Sequence[Block]) -> None:
+        """Insert rows whose keys are expected to be new. Raises as `RowWriter.insert`."""
+        self._put(connection, table, columns, blocks, "")
+
+    def _put(
+        self, connection: Connection, table: Table, columns: Sequence[str], blocks: Sequence[Block], conflict: str
+    ) -> None:
         target = connection.dialect.identifier_preparer.format_table(table)
         head = f"INSERT INTO {target} ({_names(connection, columns)}) VALUES "
-        one, tail = f"({', '.join('?' * len(columns))})", f" {_conflict(connection, table, columns)}"
+        one, tail = f"({', '.join('?' * len(columns))})", f" {conflict}"
         rows = list(chain.from_iterable(zip(*_exact(table, columns, block), strict=True) for block in blocks))
         together = max(1, min(_TOGETHER, _MOST_VALUES // len(columns)))
         whole = len(rows) // together * together
@@ -91,10 +100,6 @@ class SqliteRows:
             connection.exec_driver_sql(many, values)
         if whole < len(rows):
             connection.exec_driver_sql(head + one + tail, rows[whole:])
-
-    def insert(self, connection: Connection, table: Table, columns: Sequence[str], blocks: Sequence[Block]) -> None:
-        """Insert rows whose keys are expected to be new. Raises as `RowWriter.insert`."""
-        self._put(connection, table, columns, blocks, "")
 
 
 def _exact(table: Table, columns: Sequence[str], block: Block) -> Block:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any
 
-import orjson
-from sqlalchemy import BigInteger, Connection, Table, and_, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import BigInteger, Connection, Table, and_, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
-from syncd.catalog.layout import Addition, Layout, layout_of, named, retyped
+from syncd.catalog.layout import Addition, Layout
 from syncd.catalog.resource import Resource
 from syncd.model import (
     Counts,
@@ -34,9 +32,9 @@ from syncd.model import (
 from syncd.storage import tables as own
 from syncd.storage.claims import Claims
 from syncd.storage.database import Database, Now
+from syncd.storage.layouts import Layouts
 from syncd.storage.lease import Fenced, SqlLease, check_fence
 from syncd.storage.ledger import Ledger
-from syncd.storage.lookups import Lookups
 from syncd.storage.partitions import PartitionNumbers
 from syncd.storage.rows import Block, PostgresRows, RowWriter, SqliteRows
 from syncd.storage.schema import (
@@ -48,8 +46,6 @@ from syncd.storage.schema import (
     SEEN_BY,
     SYNCED_AT,
     Tables,
-    create_or_extend,
-    tables_of,
 )
 from syncd.storage.where import (
     child_rows,
@@ -95,9 +91,7 @@ class SqlStore:
         self._now = now
         self._sqlite = database.is_sqlite
         self._rows: RowWriter = SqliteRows() if database.is_sqlite else PostgresRows()
-        self._lock = threading.Lock()
-        self._opened: dict[str, tuple[Resource, frozenset[str], Layout]] = {}
-        self._lookups: dict[int, Lookups] = {}
+        self._layouts = Layouts(database, now)
         self._numbers = PartitionNumbers(self._insert)
         self._put_cursors = _upsert(self._insert(own.cursors), own.cursors, "partition_id")
         self._ledger = Ledger(database, now)
@@ -105,72 +99,14 @@ class SqlStore:
 
     def open(self, resource: Resource, table_names: frozenset[str]) -> Layout:
         """Make the resource's tables as the catalog has them, or bring them up to it, additively."""
-        with self._lock:
-            if resource.name in self._opened and self._opened[resource.name][:2] == (resource, table_names):
-                return self._opened[resource.name][2]
-            with self._database.define() as connection:
-                additions = self._additions(connection, resource.name)
-                layout, tables = self._made(connection, layout_of(resource, additions, table_names))
-            return self._keep(resource, table_names, layout, tables)
-
-    def _made(self, connection: Connection, layout: Layout) -> tuple[Layout, Tables]:
-        tables = tables_of(layout)
-        types = create_or_extend(connection, tables)
-        if types:
-            layout = retyped(layout, types)
-            tables = tables_of(layout)
-        return layout, tables
-
-    def _keep(self, resource: Resource, table_names: frozenset[str], layout: Layout, tables: Tables) -> Layout:
-        self._opened[resource.name] = (resource, table_names, layout)
-        for number, one in list(self._lookups.items()):
-            if one.tables.layout.resource == resource.name:
-                self._lookups.pop(number, None)
-        self._lookups[id(layout)] = Lookups(tables, sqlite=self._sqlite)
-        return layout
-
-    def _additions(self, connection: Connection, resource: str) -> list[Addition]:
-        changes = own.schema_changes
-        rows = connection.execute(select(changes).where(changes.c.resource == resource).order_by(changes.c.id))
-        return [
-            Addition(tuple(orjson.loads(row.path)), row.type, row.column_name or row.table_name) for row in rows
-        ]  # fmt: skip
+        return self._layouts.open(resource, table_names)
 
     def widen(self, layout: Layout, additions: Sequence[Addition], run_id: str) -> Layout:
         """Add columns and child tables at once, and record them in `syncd_schema_changes`."""
-        with self._lock:
-            resource, table_names, _ = self._opened[layout.resource]
-            with self._database.define() as connection:
-                recorded = self._additions(connection, resource.name)
-                have = {addition.path for addition in recorded}
-                fresh = [addition for addition in additions if addition.path not in have]
-                wider = layout_of(resource, [*recorded, *fresh], table_names)
-                for addition in fresh:
-                    table, column = named(wider, addition)
-                    connection.execute(
-                        insert(own.schema_changes).values(
-                            resource=resource.name,
-                            table_name=table,
-                            column_name=column,
-                            path=orjson.dumps(addition.path).decode(),
-                            type=addition.type,
-                            run_id=run_id,
-                            changed_at=self._now(),
-                        )
-                    )
-                recorded = self._additions(connection, resource.name)
-                wider, tables = self._made(connection, layout_of(resource, recorded, table_names))
-            return self._keep(resource, table_names, wider, tables)
+        return self._layouts.widen(layout, additions, run_id)
 
     def _sql(self, layout: Layout) -> Tables:
-        return self._lookup(layout).tables
-
-    def _lookup(self, layout: Layout) -> Lookups:
-        held = self._lookups.get(id(layout))
-        if held is None or held.tables.layout is not layout:
-            held = Lookups(tables_of(layout), sqlite=self._sqlite)
-            self._lookups[id(layout)] = held
-        return held
+        return self._layouts.lookups(layout).tables
 
     def cursors(self, partitions: Sequence[Partition]) -> Mapping[Partition, CursorState]:
         """What is remembered of these partitions; those never read are absent."""
@@ -213,7 +149,7 @@ class SqlStore:
 
     def known(self, layout: Layout, partition: Partition, keys: Sequence[Key]) -> Mapping[Key, Known]:
         """What the store has of these records; those it does not have are absent."""
-        lookup = self._lookup(layout)
+        lookup = self._layouts.lookups(layout)
         found: dict[Key, Known] = {}
         with self._database.read() as connection:
             for start in range(0, len(keys), _CHUNK):

@@ -1,0 +1,126 @@
+"""The tables of every resource, made once and shared by all runs of the process.
+
+Jobs may want one resource in different forms, because some hash what others store. Their layouts come out equal where
+the database's columns decide; then there is one layout, one set of SQL tables, and one set of statements compiled for
+them, however many jobs and runs there are.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+from sqlalchemy import Connection, insert, select
+
+from syncd.catalog.layout import Addition, Layout, layout_of, named, retyped
+from syncd.catalog.resource import Resource
+from syncd.storage import tables as own
+from syncd.storage.database import Database, Now
+from syncd.storage.lookups import Lookups
+from syncd.storage.schema import create_or_extend, tables_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A resource as a job wants it, the names its child tables must not take, and the layout that it has."""
+
+    resource: Resource
+    reserved: frozenset[str]
+    layout: Layout
+
+
+class Layouts:
+    """Makes tables, widens them, and keeps what was made of them.
+
+    Args:
+        database: Where.
+        now: The wall clock, UTC.
+    """
+
+    def __init__(self, database: Database, now: Now) -> None:
+        self._database = database
+        self._now = now
+        self._lock = threading.Lock()
+        self._forms: dict[str, list[_Form]] = {}
+        self._lookups: dict[str, tuple[Lookups, ...]] = {}
+
+    def open(self, resource: Resource, reserved: frozenset[str]) -> Layout:
+        """Make a resource's tables, or bring them up to it, additively.
+
+        Args:
+            resource: As a job wants it.
+            reserved: Names that child tables must not take.
+        """
+        with self._lock:
+            forms = self._forms.setdefault(resource.name, [])
+            for form in forms:
+                if (form.resource, form.reserved) == (resource, reserved):
+                    return form.layout
+            with self._database.define() as connection:
+                additions = _additions(connection, resource.name)
+                layout = self._shared(_made(connection, layout_of(resource, additions, reserved)))
+            forms.append(_Form(resource, reserved, layout))
+            return layout
+
+    def widen(self, layout: Layout, additions: Sequence[Addition], run_id: str) -> Layout:
+        """Add columns and child tables at once, and record them in `syncd_schema_changes`."""
+        with self._lock:
+            forms = self._forms[layout.resource]
+            form = next((one for one in forms if one.layout is layout), forms[0])
+            with self._database.define() as connection:
+                self._record(connection, form, additions, run_id)
+                recorded = _additions(connection, layout.resource)
+                made = _made(connection, layout_of(form.resource, recorded, form.reserved))
+            wider = self._shared(made)
+            if wider is made:
+                # The other forms are opened anew; runs under way go on with what they have.
+                self._forms[layout.resource] = [_Form(form.resource, form.reserved, wider)]
+                self._lookups.pop(layout.resource, None)
+            return wider
+
+    def lookups(self, layout: Layout) -> Lookups:
+        """The SQL tables of a layout, with their queries."""
+        made = self._lookups.get(layout.resource, ())
+        held = next((one for one in made if one.tables.layout is layout), None)
+        if held is None:
+            held = Lookups(tables_of(layout), sqlite=self._database.is_sqlite)
+            self._lookups[layout.resource] = (*made, held)
+        return held
+
+    def _shared(self, layout: Layout) -> Layout:
+        """The same layout as it is known already, or this one."""
+        known = (form.layout for form in self._forms[layout.resource])
+        return next((one for one in known if one == layout), layout)
+
+    def _record(self, connection: Connection, form: _Form, additions: Sequence[Addition], run_id: str) -> None:
+        name = form.resource.name
+        recorded = _additions(connection, name)
+        have = {addition.path for addition in recorded}
+        fresh = [addition for addition in additions if addition.path not in have]
+        wider = layout_of(form.resource, [*recorded, *fresh], form.reserved)
+        for addition in fresh:
+            table, column = named(wider, addition)
+            connection.execute(
+                insert(own.schema_changes).values(
+                    resource=name,
+                    table_name=table,
+                    column_name=column,
+                    path=orjson.dumps(addition.path).decode(),
+                    type=addition.type,
+                    run_id=run_id,
+                    changed_at=self._now(),
+                )
+            )
+
+
+def _made(connection: Connection, layout: Layout) -> Layout:
+    """Make what is missing in the database; the layout with the types that columns have there."""
+    return retyped(layout, create_or_extend(connection, tables_of(layout)))
+
+
+def _additions(connection: Connection, resource: str) -> list[Addition]:
+    changes = own.schema_changes
+    rows = connection.execute(select(changes).where(changes.c.resource == resource).order_by(changes.c.id))
+    return [Addition(tuple(orjson.loads(row.path)), row.type, row.column_name or row.table_name) for row in rows]
