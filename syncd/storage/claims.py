@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sqlalchemy import Connection, and_, delete, or_, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
 from syncd.storage import tables as own
@@ -49,7 +48,7 @@ class Claims:
         # Not EXISTS: nothing correlates it with a row in conflict, so that any claim that stands would count for all.
         held = select(k.c.name, k.c.fence).where(k.c.owner != "", k.c.expires_at > self._now())
         stands = tuple_(c.c.lease, c.c.fence).in_(held)
-        insert = sqlite.insert(c) if self._database.is_sqlite else postgresql.insert(c)
+        insert = self._database.insert(c)
         connection.execute(
             insert.values(
                 principal=principal, company_id=company_id, resource=resource, lease=lease.name, fence=lease.fence

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Engine, create_engine, event, text
+from sqlalchemy import JSON, Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -74,6 +74,15 @@ class Database:
     def is_sqlite(self) -> bool:
         """Whether it is a SQLite file."""
         return self.url.get_backend_name() == "sqlite"
+
+    def insert(self, table: Table) -> Any:
+        """An INSERT that can say what to do on a conflict, which is each dialect's own."""
+        # Only the dialect in use is imported: both together are a twentieth of a start's time.
+        if self.is_sqlite:
+            from sqlalchemy.dialects.sqlite import insert  # noqa: PLC0415
+        else:
+            from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment] # noqa: PLC0415
+        return insert(table)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

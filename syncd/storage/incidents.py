@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from syncd.storage import tables as own
 from syncd.storage.database import Database
@@ -53,10 +51,9 @@ class Incidents:
     def open(self, incident: Incident) -> None:
         """Remember it; one that is open already keeps its time and is not told of again."""
         table = own.incidents
-        make: Any = sqlite.insert if self._database.is_sqlite else postgresql.insert
         with self._database.write() as connection:
             connection.execute(
-                make(table)
+                self._database.insert(table)
                 .values(
                     key=incident.key,
                     kind=incident.kind,

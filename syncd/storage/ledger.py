@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from syncd.model import Partition, Refusal, Reject, RunRecord, RunReport
 from syncd.storage import tables as own
@@ -34,9 +33,6 @@ class Ledger:
     def __init__(self, database: Database, now: Now) -> None:
         self._database = database
         self._now = now
-
-    def _insert(self, table: Any) -> Any:
-        return sqlite.insert(table) if self._database.is_sqlite else postgresql.insert(table)
 
     def open_run(self, run: RunRecord) -> None:
         """Record that a run began. Its job's runs that nobody closed were interrupted: the lease says so."""
@@ -153,7 +149,7 @@ class Ledger:
             times = 1 if before is None else before.times + 1
             wait = min(_FIRST_PROBE * 2 ** min(times - 1, 10), _LAST_PROBE)
             principal, resource, company, project, parent = scope_of(partition)
-            statement = self._insert(table).values(
+            statement = self._database.insert(table).values(
                 principal=principal,
                 resource=resource,
                 company_id=company,
@@ -204,7 +200,7 @@ class Ledger:
                 "first_at": now,
                 "last_at": now,
             }
-        statement = self._insert(own.rejects)
+        statement = self._database.insert(own.rejects)
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["principal", "resource", "company_id", "project_id", "parent", "fingerprint"],

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, and_, any_, bindparam, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, Connection, and_, any_, bindparam, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from syncd.catalog.layout import Layout

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import orjson
 from sqlalchemy import insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from syncd.storage import tables as own
 from syncd.storage.database import Database, Now
@@ -81,8 +80,7 @@ class SqlRequests:
     def add(self, counts: Mapping[Any, int]) -> None:
         """Add to the counts."""
         table = own.requests
-        make: Any = sqlite.insert if self._database.is_sqlite else postgresql.insert
-        statement = make(table)
+        statement = self._database.insert(table)
         statement = statement.on_conflict_do_update(
             index_elements=[column.name for column in table.primary_key.columns],
             set_={"count": table.c["count"] + statement.excluded["count"]},

@@ -24,7 +24,6 @@ from sqlalchemy import (
     Text,
     inspect,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.types import TypeEngine
@@ -48,27 +47,35 @@ _MOMENT = DateTime(timezone=True)
 
 
 class JsonText(JSON):
-    """JSON that SQLite keeps as the text it was given."""
+    """JSON that SQLite keeps as the text it was given, and PostgreSQL in its binary form."""
 
 
 @compiles(JsonText, "sqlite")
-def _declared(kind: JsonText, compiler: Any, **context: Any) -> str:
+def _in_sqlite(kind: JsonText, compiler: Any, **context: Any) -> str:
     del kind, compiler, context
     return JSON_TEXT
 
 
+@compiles(JsonText, "postgresql")
+def _in_postgresql(kind: JsonText, compiler: Any, **context: Any) -> str:
+    del kind, compiler, context
+    return "JSONB"
+
+
+_SQL_TYPES: Mapping[ColumnType, TypeEngine[Any]] = {
+    "bigint": BigInteger(),
+    "decimal": Numeric(),
+    "text": Text(),
+    "boolean": Boolean(),
+    "date": Date(),
+    "timestamp": _MOMENT,
+    "json": JsonText(),
+}
+
+
 def sql_type(kind: ColumnType) -> TypeEngine[Any]:
     """The SQL type of a column type, on both databases."""
-    types: Mapping[ColumnType, TypeEngine[Any]] = {
-        "bigint": BigInteger(),
-        "decimal": Numeric(),
-        "text": Text(),
-        "boolean": Boolean(),
-        "date": Date(),
-        "timestamp": _MOMENT,
-        "json": JsonText().with_variant(JSONB(), "postgresql"),
-    }
-    return types[kind]
+    return _SQL_TYPES[kind]
 
 
 @dataclass(frozen=True, slots=True)

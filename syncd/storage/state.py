@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from syncd.storage import tables as own
 from syncd.storage.database import Database, Now
@@ -54,8 +53,7 @@ class JobState:
     def save(self, state: Mapping[str, Any]) -> None:
         """Replace it, at once."""
         text = orjson.dumps(state).decode()
-        make: Any = sqlite.insert if self._database.is_sqlite else postgresql.insert
-        statement = make(own.meta).values(name=self._name, value=text, sealed=False)
+        statement = self._database.insert(own.meta).values(name=self._name, value=text, sealed=False)
         with self._database.write() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": text}))
 
@@ -75,8 +73,9 @@ class TokenFailures:
     def failed(self, principal: str, error: str) -> None:
         """Remember."""
         table, now = own.token_failures, self._now()
-        make: Any = sqlite.insert if self._database.is_sqlite else postgresql.insert
-        statement = make(table).values(principal=principal, error=error, since=now, last_at=now, times=1)
+        statement = self._database.insert(table).values(
+            principal=principal, error=error, since=now, last_at=now, times=1
+        )
         changed = {"error": error, "last_at": now, "times": table.c.times + 1}
         with self._database.write() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["principal"], set_=changed))

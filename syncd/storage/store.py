@@ -9,7 +9,6 @@ from itertools import chain
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Table, and_, bindparam, delete, func, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -92,8 +91,8 @@ class SqlStore:
         self._sqlite = database.is_sqlite
         self._rows: RowWriter = SqliteRows() if database.is_sqlite else PostgresRows()
         self._layouts = Layouts(database, now)
-        self._numbers = PartitionNumbers(self._insert)
-        self._put_cursors = _upsert(self._insert(own.cursors), own.cursors, "partition_id")
+        self._numbers = PartitionNumbers(database.insert)
+        self._put_cursors = _upsert(database.insert(own.cursors), own.cursors, "partition_id")
         self._ledger = Ledger(database, now)
         self._claims = Claims(database, now)
 
@@ -278,7 +277,7 @@ class SqlStore:
         if write.sightings:
             number = numbers[write.partition]
             rows = [{"partition_id": number, "record_key": key_text(key)} for key in write.sightings]
-            connection.execute(self._insert(own.sightings).on_conflict_do_nothing(), rows)
+            connection.execute(self._database.insert(own.sightings).on_conflict_do_nothing(), rows)
         if write.rejects:
             self._ledger.reject(connection, write.partition, write.rejects, run_id, now)
         return counts
@@ -425,9 +424,6 @@ class SqlStore:
 
     def _has_key(self, layout: Layout, table: Any, keys: Sequence[Key]) -> ColumnElement[bool]:
         return has_key(layout, table, keys, sqlite=self._sqlite)
-
-    def _insert(self, table: Any) -> Any:
-        return sqlite.insert(table) if self._sqlite else postgresql.insert(table)
 
     def _moment(self, now: datetime) -> str:
         return now.strftime("%Y-%m-%d %H:%M:%S.%f")

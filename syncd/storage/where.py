@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Date, and_, any_, bindparam, cast, func, or_, select, tuple_
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, Date, and_, any_, bindparam, cast, func, or_, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
 from syncd.catalog.layout import PARENT_ID, RECORD_ID, Layout
