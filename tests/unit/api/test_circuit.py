@@ -63,9 +63,8 @@ RATE = {"X-Rate-Limit-Limit": "5000", "X-Rate-Limit-Remaining": "4900"}
 
 
 def client_of(server: Server, clock: HurriedClock) -> Client:
-    http = httpx.Client(transport=httpx.MockTransport(server))
     return Client(
-        http,
+        httpx.MockTransport(server),
         "https://api.procore.com",
         httpx.Auth(),
         Pacer(MemoryQuota(), clock),
