@@ -189,7 +189,10 @@ def _copied_booleans(column: Column) -> Sequence[str]:
 
 
 def _copied_integers(column: Column) -> Sequence[str]:
-    return [_NULL if value is None else str(value) for value in column]
+    first = column[0]
+    if first == column[-1] and column.count(first) == len(column):
+        return [_NULL if first is None else str(first)] * len(column)
+    return [_NULL if value is None else str(value) for value in column] if None in column else list(map(str, column))
 
 
 def _copied_bytes(column: Column) -> Sequence[str]:
