@@ -7,7 +7,7 @@ import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -326,7 +326,9 @@ class App:
                 self.store,
                 record,
                 self.clock,
-                lambda lease: self.kit.registry.make(job.type).run(
+                lambda lease: self._waiting_told(
+                    waited,
+                    self.kit.registry.make(job.type).run,
                     JobContext(
                         options=job.options,
                         company=job.company,
@@ -342,14 +344,18 @@ class App:
                         progress=watched,
                         log=_log.bind(run_id=run_id, job=name),
                         pseudonym_key=self.keyring.pseudonym_key,
-                    )
+                    ),
                 ),
             )
         finally:
             renewer.stop()
             self.ledger.flush()
             self.pacer.flush()
-        return replace(report, quota_wait=round(self.pacer.waited - waited, 1))
+        return report
+
+    def _waiting_told(self, waited: float, work: Callable[[JobContext], RunReport], context: JobContext) -> RunReport:
+        """Do the work of a job; its report says how long it waited for quota."""
+        return replace(work(context), quota_wait=round(self.pacer.waited - waited, 1))
 
     def check_job(self, name: str) -> JobCheck:
         """Find out what a job may see, with one small request per resource; writes no rows."""
@@ -442,7 +448,13 @@ class App:
             for job in self.configuration.jobs.values()
         ]
         quota = [
-            QuotaView(window.name, window.limit, window.remaining, datetime.fromtimestamp(window.reset, UTC))
+            QuotaView(
+                window.name,
+                window.limit,
+                window.remaining,
+                max(0, window.available(self.configuration.settings.procore.quota_share)),
+                datetime.fromtimestamp(window.reset, UTC),
+            )
             for window in self.pacer.windows()
         ]
         return Overview(

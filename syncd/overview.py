@@ -61,11 +61,20 @@ class TokenView:
 
 @dataclass(frozen=True, slots=True)
 class QuotaView:
-    """A quota window."""
+    """A quota window.
+
+    Attributes:
+        name: `hour` or `spike`.
+        limit: Requests that the app may send in it.
+        remaining: How many of them are left.
+        available: How many of these syncd may use; where none, runs wait for the reset.
+        resets_at: When the window ends, UTC.
+    """
 
     name: str
     limit: int
     remaining: int
+    available: int
     resets_at: datetime
 
 

@@ -86,6 +86,7 @@ def document(seen: Overview) -> dict[str, Any]:
                 "window": window.name,
                 "limit": window.limit,
                 "remaining": window.remaining,
+                "available": window.available,
                 "resets_at": stamp(window.resets_at),
                 "share": seen.quota_share,
             }
@@ -162,12 +163,17 @@ def show(app: App, seen: Overview) -> None:
             window.name,
             f"{window.limit:,}",
             f"{window.remaining:,}",
+            f"{window.available:,}",
             ahead(seen.now, window.resets_at),
+            "" if window.available or window.resets_at <= seen.now else "used up: runs wait",
         ]
         for window in seen.quota
     ]
     print_table(
-        ["window", "limit", "left", "resets"], quota, numeric=(1, 2), title=f"Quota (share {seen.quota_share:g})"
+        ["window", "limit", "left", "for syncd", "resets", ""],
+        quota,
+        numeric=(1, 2, 3),
+        title=f"Quota (share {seen.quota_share:g})",
     )
     if seen.refusals:
         refused = [

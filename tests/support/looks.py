@@ -32,7 +32,7 @@ def looked() -> Overview:
         ],
         tables=[Freshness("rfis", "service", 3, NOW - timedelta(hours=2), NOW - timedelta(minutes=1), 0, 1234)],
         tokens=[TokenView("service", "ok", "", 1800.0)],
-        quota=[QuotaView("hour", 3600, 3000, NOW + timedelta(minutes=30))],
+        quota=[QuotaView("hour", 3600, 3000, 2280, NOW + timedelta(minutes=30))],
         quota_share=0.8,
         refusals=[RefusalRow("service", "submittals", 1, 101, 403, "No access", 2, NOW, NOW + timedelta(hours=6))],
         rejects=0,

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from support.program import Site
 
 from syncd.sandbox.server import Sandbox
+from syncd.storage.tables import runs
 
 HOUR, SPIKE = (600, 90.0), (25, 3.0)
 """Procore's own example, 600 per hour and 25 per 10 seconds, with shorter windows."""
@@ -46,6 +48,9 @@ def test_processes_that_share_a_database_use_the_allowance_and_never_meet_429(
     running = [site.start("sync", *jobs, quiet=True) for jobs in named]
     assert [one.wait(120) for one in running] == [0] * processes
     assert 429 not in box.stats.by_status
+    with site.app() as app, app.database.read() as connection:
+        assert all(waited > SPIKE[1] for waited in connection.scalars(select(runs.c.quota_wait_seconds)))
+        assert {one.name: one.limit for one in app.overview().quota} == {"hour": HOUR[0], "spike": SPIKE[0]}
     spike = box.quota.windows[1]
     assert max([*spike.ended, spike.used]) <= PERMITTED
     judged = while_work_waited(spike.ended)
