@@ -131,6 +131,14 @@ class Resource:
     fields: FieldTree = field(default_factory=dict)
 
     @property
+    def without_values(self) -> str:
+        """What is missing before anything can be asked for, in words; empty where nothing is."""
+        names = [name for name, values in self.enumerate.items() if not values]
+        if not names:
+            return ""
+        return f"no values are known for {' and '.join(names)}: give them in an entry of your own (resources_dir)"
+
+    @property
     def incremental(self) -> bool:
         """Whether the list can be asked for what changed since a time."""
         return self.updated_at is not None

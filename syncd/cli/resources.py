@@ -171,6 +171,7 @@ def description(catalog: Catalog, name: str) -> dict[str, Any]:
         "webhooks": list(entry.webhooks),
         "deprecated": entry.deprecated,
         "note": entry.note or None,
+        "missing": entry.without_values or None,
         "columns": tables[0]["columns"],
         "children": tables[1:],
     }
@@ -260,6 +261,7 @@ def _print(one: dict[str, Any]) -> None:
         ("permission", one["permission"] or "not known; `syncd check` asks"),
         ("webhooks", ", ".join(one["webhooks"])),
         ("deprecated", "yes, Procore advises against it" if one["deprecated"] else ""),
+        ("missing", one["missing"] or ""),
         ("note", one["note"] or ""),
     ]
     print_line(one["resource"], style="bold")

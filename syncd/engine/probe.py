@@ -81,7 +81,8 @@ class Probe:
         except ApiError as error:
             return Finding(name, None, note=f"a supplier of its ids cannot be read: {error.message}")
         if partition is None:
-            return Finding(name, None, note="nothing supplies an id to ask with yet")
+            missing = self._catalog[name].without_values
+            return Finding(name, None, note=missing or "nothing supplies an id to ask with yet")
         try:
             total, sample = self._first(self._request(partition, now))
         except ApiError as error:

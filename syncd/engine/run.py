@@ -86,8 +86,8 @@ class _Tally:
     def _note(self, text: str) -> None:
         self._notes[text] = self._notes.get(text, 0) + 1
 
-    def report(self, resource: str) -> ResourceReport:
-        """How it ended."""
+    def report(self, resource: str, missing: str) -> ResourceReport:
+        """How it ended; `missing` says where nothing could be asked for, which is no failure."""
         status = Status.OK
         if self._notes:
             status = Status.FAILED if self.broken and not self.worked else Status.PARTIAL
@@ -99,7 +99,7 @@ class _Tally:
             mode=Mode.FULL if self.full or not self.worked else Mode.INCREMENTAL,
             partitions=self.partitions,
             rows=self.counts,
-            error="; ".join(notes[:_NOTES]) + more if notes else None,
+            error="; ".join(notes[:_NOTES]) + more if notes else missing or None,
         )
 
 
@@ -276,7 +276,8 @@ class Run:
         self._ports.progress.done(partition, outcome.counts)
 
     def _report(self, error: SyncdError | None) -> RunReport:
-        resources = tuple(tally.report(name) for name, tally in self._tallies.items())
+        missing = {name: self._ports.catalog[name].without_values for name in self._tallies}
+        resources = tuple(tally.report(name, missing[name]) for name, tally in self._tallies.items())
         status, exit_code = _outcome([resource.status for resource in resources], error)
         for name, tally in self._tallies.items():
             if tally.misfits:
@@ -295,9 +296,14 @@ class Run:
             rows=sum((resource.rows for resource in resources), Counts()),
             resources=resources,
             exit_code=exit_code,
-            error=error.message if error else next((f"{r.resource}: {r.error}" for r in resources if r.error), None),
+            error=error.message if error else _first_error(resources),
             remedy=error.remedy if error else "",
         )
+
+
+def _first_error(resources: Sequence[ResourceReport]) -> str | None:
+    failed = [one for one in resources if one.status is not Status.OK]
+    return next((f"{one.resource}: {one.error}" for one in failed if one.error), None)
 
 
 def _outcome(statuses: Sequence[Status], error: SyncdError | None) -> tuple[Status, int]:

@@ -27,10 +27,19 @@ WITHOUT_VALUES = {
     "legacy_company_workflow_permanent_logs",
     "legacy_project_workflow_permanent_logs",
     "company_emails",
-    "project_emails",
-    "communication_threads",
 }
 """Lists with required parameters whose values Procore does not document; an operator's own entry can give them."""
+
+
+OWN_EMAILS = """\
+company_emails:
+  title: List of Company-level Emails
+  path: /rest/v1.0/companies/{company_id}/email_communications/emails
+  scope: company
+  enumerate: {topic_type: [prime_contract], topic_id: ['1', '2']}
+  envelope: object:communication_threads
+  fields: {id: integer, communication_id: integer, subject: string, email_sent_at: date-time}
+"""
 
 
 def syncd(*words: str, cwd: Path, config: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -64,6 +73,8 @@ def test_one_job_fills_every_table_with_what_the_sandbox_has(tmp_path: Path, mak
         names = app.catalog.names()
         assert {one.resource for one in report.resources} == set(names)
         assert {one.resource for one in report.resources if not one.rows.read} == WITHOUT_VALUES
+        unread = {one.resource for one in report.resources if "no values are known for" in (one.error or "")}
+        assert unread == WITHOUT_VALUES
         assert differences(app.database, app.catalog, box, names, [project.id for project in box.projects]) == []
         with app.database.read() as connection:
             inspector = inspect(connection)
@@ -81,6 +92,26 @@ def test_one_job_fills_every_table_with_what_the_sandbox_has(tmp_path: Path, mak
         again = app.run_job("everything", Request(), trigger="manual")
         assert (again.status, again.error) == ("ok", None)
         assert (again.rows.inserted, again.rows.updated, again.rows.deleted) == (0, 0, 0)
+
+
+def test_an_entry_of_ones_own_gives_the_values_that_a_shipped_one_lacks(
+    tmp_path: Path, make_sandbox: MakeSandbox
+) -> None:
+    shown = syncd("resources", "show", "company_emails", cwd=tmp_path)
+    assert "no values are known for topic_type and topic_id" in " ".join(shown.stdout.split())
+    folder = tmp_path / "config" / "resources"
+    folder.mkdir(parents=True)
+    (folder / "company_emails.yaml").write_text(OWN_EMAILS)
+    box = make_sandbox(projects=1, quota=QUOTA, catalog=[folder])
+    site = Site(tmp_path / "config", box)
+    site.settings["resources_dir"] = "resources"
+    site.write()
+    site.job("emails", resources=["company_emails"])
+    with site.app() as app:
+        report = app.run_job("emails", Request(), trigger="manual")
+        assert [(one.resource, one.partitions, one.error) for one in report.resources] == [("company_emails", 2, None)]
+        assert differences(app.database, app.catalog, box, ["company_emails"], []) == []
+    assert report.rows.read > 0
 
 
 def test_an_eight_line_entry_syncs_without_python(tmp_path: Path, own: Path, make_sandbox: MakeSandbox) -> None:
