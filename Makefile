@@ -31,7 +31,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 torture: $(STAMP)
-	HYPOTHESIS_PROFILE=torture $(BIN)/python -m pytest tests/property $(ARGS)
+	HYPOTHESIS_PROFILE=torture $(BIN)/python -m pytest tests/property tests/system/test_kill.py $(ARGS)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/bench.py --keep $(ARGS)

@@ -326,7 +326,7 @@ class App:
                 self.store,
                 record,
                 self.clock,
-                lambda lease: self._waiting_told(
+                lambda lease, opened: self._waiting_told(
                     waited,
                     self.kit.registry.make(job.type).run,
                     JobContext(
@@ -337,7 +337,7 @@ class App:
                         state=JobState(self.database, name),
                         catalog=self.catalog,
                         resource_names=frozenset(self.catalog.names()),
-                        record=record,
+                        record=opened,
                         lease=lease,
                         request=request,
                         clock=self.clock,
@@ -346,6 +346,7 @@ class App:
                         pseudonym_key=self.keyring.pseudonym_key,
                     ),
                 ),
+                may_resume=request.is_plain,
             )
         finally:
             renewer.stop()

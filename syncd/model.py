@@ -254,11 +254,14 @@ class CursorState:
     Attributes:
         watermark: Everything that changed before it (server's clock, UTC) is stored; None before a first load ended.
         full_at: Start of the last complete listing, or None.
+        full_by: The run that read it to its end and found nothing amiss (of runs that went on with each other: the
+            first of them), or None.
         state: The engine's own JSON: a listing under way, windows done, doubtful listings.
     """
 
     watermark: datetime | None = None
     full_at: datetime | None = None
+    full_by: str | None = None
     state: str = "{}"
 
 
@@ -353,6 +356,7 @@ class RunRecord:
         trigger: `schedule`, `manual`, `catch-up`.
         due_at: The instant of the schedule that it serves, or None.
         started_at: UTC.
+        resumes: The first of the interrupted runs that it goes on with, or None.
     """
 
     id: str
@@ -362,6 +366,29 @@ class RunRecord:
     trigger: str
     due_at: datetime | None
     started_at: datetime
+    resumes: str | None = None
+
+    @property
+    def origin(self) -> str:
+        """The run that it counts as one with: the first of those it goes on with, or itself."""
+        return self.resumes or self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A run that was broken off: its process ended, or was asked to.
+
+    Attributes:
+        run_id: Which.
+        origin: The first of the interrupted runs that it went on with, or itself.
+        alive_at: When it was last known to run, UTC.
+        read: Partitions that these runs have read to the end.
+    """
+
+    run_id: str
+    origin: str
+    alive_at: datetime
+    read: int
 
 
 @dataclass(frozen=True, slots=True)

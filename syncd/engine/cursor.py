@@ -45,20 +45,24 @@ class Cursor:
     Attributes:
         watermark: What changed before it is stored; server's clock.
         full_at: Start of the last complete listing.
+        full_by: The run that read it to its end and found nothing amiss, by its origin.
         listing: Set while one is under way.
         days: First and last day of dated logs that a first load has covered, or None.
         refreshed: Last day that a refresh of dated logs has reached, while one is under way.
         doubt: How many rows the last listing missed, where it was not believed.
+        doubt_by: The run that read that listing, by its origin.
         deleted_at: When Procore's own list of deleted records was read last.
         stored: Whether the store remembers the partition at all: where not, none of its rows stand.
     """
 
     watermark: datetime | None = None
     full_at: datetime | None = None
+    full_by: str | None = None
     listing: Listing | None = None
     days: tuple[str, str] | None = None
     refreshed: str | None = None
     doubt: int | None = None
+    doubt_by: str | None = None
     deleted_at: datetime | None = None
     stored: bool = False
 
@@ -66,6 +70,14 @@ class Cursor:
     def mode(self) -> Mode:
         """How a run that finds this cursor reads, unless a full refresh is due."""
         return Mode.FULL if self.watermark is None else Mode.INCREMENTAL
+
+    def settled(self) -> Cursor:
+        """The same cursor without the doubt that a listing left."""
+        return replace(self, doubt=None, doubt_by=None)
+
+    def proved(self, by: str | None, at: datetime) -> Cursor:
+        """The cursor after a complete listing that began at a moment and was read by a run."""
+        return replace(self.settled(), full_at=at, full_by=by)
 
 
 def load(state: CursorState | None) -> Cursor:
@@ -78,10 +90,12 @@ def load(state: CursorState | None) -> Cursor:
     return Cursor(
         watermark=state.watermark,
         full_at=state.full_at,
+        full_by=state.full_by,
         listing=_listing(listing) if listing else None,
         days=(days[0], days[1]) if days else None,
         refreshed=data.get("refreshed"),
         doubt=data.get("doubt"),
+        doubt_by=data.get("doubt_by"),
         deleted_at=datetime.fromisoformat(data["deleted_at"]) if "deleted_at" in data else None,
         stored=True,
     )
@@ -92,11 +106,11 @@ def dump(cursor: Cursor) -> CursorState:
     data: dict[str, Any] = {}
     if cursor.listing is not None:
         data["listing"] = asdict(cursor.listing)
-    for name in ("days", "refreshed", "doubt", "deleted_at"):
+    for name in ("days", "refreshed", "doubt", "doubt_by", "deleted_at"):
         value = getattr(cursor, name)
         if value is not None:
             data[name] = value
-    return CursorState(cursor.watermark, cursor.full_at, orjson.dumps(data).decode())
+    return CursorState(cursor.watermark, cursor.full_at, cursor.full_by, orjson.dumps(data).decode())
 
 
 def _listing(data: dict[str, Any]) -> Listing:

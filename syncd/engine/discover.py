@@ -42,7 +42,8 @@ def says_nothing(name: str, value: Any) -> bool:
     if not isinstance(value, Mapping) or not value:
         return False
     if CUSTOM_FIELD.fullmatch(name) and "value" in value:
-        return value["value"] is None or value["value"] == []
+        rest = {below: one for below, one in value.items() if below not in ("value", "data_type")}
+        return (value["value"] is None or value["value"] == []) and (not rest or says_nothing("", rest))
     return all(says_nothing(below, one) for below, one in value.items())
 
 

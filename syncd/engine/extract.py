@@ -45,7 +45,12 @@ _TOO_MUCH = frozenset({400, 408, 413, 422})
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What every partition of a run works with."""
+    """What every partition of a run works with.
+
+    Attributes:
+        run_id: Written to the rows.
+        origin: The run that this one counts as one with: the first of those it goes on with, or itself.
+    """
 
     source: Source
     store: Store
@@ -54,6 +59,7 @@ class Tools:
     progress: Progress
     options: Options
     run_id: str
+    origin: str
     lease: Lease
 
 
@@ -196,6 +202,7 @@ class Extract:
     def _read_listing(self, spec: Spec, outcome: Outcome) -> bool:
         """Read one listing to its end, again where it moves meanwhile; whether it was believed."""
         reading = self._resumed(spec) or self._fresh(spec)
+        outcome.rejected += reading.rejected
         for attempt in range(1, _READINGS + 1):
             try:
                 self._read_pages(spec, reading, outcome)
@@ -388,12 +395,13 @@ class Extract:
         settled = self._settle(spec, reading, outcome) if spec.complete else _Settled(reading.stored)
         reading.stored = settled.stored
         if settled.believed:
-            self._cursor = self._reached_by(spec, started)
+            self._cursor = self._reached_by(spec, started, by=None if outcome.note else self._tools.origin)
             if settled.note:
                 self._log.warning("rows were deleted", why=settled.note)
         else:
             outcome.notes.append(settled.note)
-            self._cursor = replace(self._cursor, listing=None, doubt=settled.doubt)
+            by = None if settled.doubt is None else self._tools.origin
+            self._cursor = replace(self._cursor, listing=None, doubt=settled.doubt, doubt_by=by)
         if spec.kind == "deleted":
             self._tools.writer.put(self._item(Write(self._partition, cursor=dump(self._cursor)), outcome))
         else:
@@ -420,7 +428,7 @@ class Extract:
             before=live,
             missing=missing,
             seen=reading.seen,
-            doubt=self._cursor.doubt,
+            doubt=None if self._cursor.doubt_by == tools.origin else self._cursor.doubt,
             accept=tools.options.accept_deletes,
             guard=tools.options.guard,
         )
@@ -451,21 +459,21 @@ class Extract:
             for start in range(0, len(gone), _SWEEP)
         )
 
-    def _reached_by(self, spec: Spec, started: datetime) -> Cursor:
+    def _reached_by(self, spec: Spec, started: datetime, *, by: str | None) -> Cursor:
         """The cursor after a listing that is believed."""
         cursor = replace(self._cursor, listing=None)
         if spec.kind == "all":
-            return replace(cursor, watermark=started, full_at=started, doubt=None)
+            return replace(cursor.proved(by, started), watermark=started)
         if spec.kind in ("changes", "recent"):
             until = started if spec.until is None else min(spec.until, started)
             return replace(cursor, watermark=until)
         if spec.kind == "days":
-            return self._reached_days(cursor, spec, started)
+            return self._reached_days(cursor, spec, started, by)
         if spec.kind == "deleted":
             return replace(cursor, deleted_at=started)
         return cursor
 
-    def _reached_days(self, cursor: Cursor, spec: Spec, started: datetime) -> Cursor:
+    def _reached_days(self, cursor: Cursor, spec: Spec, started: datetime, by: str | None) -> Cursor:
         assert spec.days is not None
         today = self._tools.clock.now().date().isoformat()
         first, last = spec.days
@@ -474,13 +482,13 @@ class Extract:
             earliest = later(today, -self._tools.options.logs_from.days)
             if reached_today:
                 days = (min(first, earliest), today)
-                return replace(cursor, days=days, refreshed=None, watermark=started, full_at=started, doubt=None)
+                return replace(cursor.proved(by, started), days=days, refreshed=None, watermark=started)
             return replace(cursor, refreshed=last)
         if reached_today:
             span = (min(first, cursor.days[0]), max(today, cursor.days[1]))
             whole = first <= later(today, -self._tools.options.logs_from.days) or cursor.refreshed is not None
-            full_at = started if whole else cursor.full_at
-            return replace(cursor, days=span, refreshed=None, watermark=started, full_at=full_at, doubt=None)
+            reached = cursor.proved(by, started) if whole else cursor.settled()
+            return replace(reached, days=span, refreshed=None, watermark=started)
         if last < cursor.days[0]:
             return replace(cursor, days=(first, cursor.days[1]) if last == later(cursor.days[0], -1) else cursor.days)
         return replace(cursor, refreshed=last)

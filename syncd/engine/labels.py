@@ -1,4 +1,7 @@
-"""Labels of custom fields, asked for once in a run, and only when a custom field turns up that has no column yet."""
+"""Labels of custom fields, asked for once in a run, and only when a custom field turns up that has no column yet.
+
+A run that goes on where another was interrupted has the other's: it counts as one with it.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ from collections.abc import Mapping
 import structlog
 
 from syncd.engine.plan import Resources
-from syncd.engine.ports import Source
+from syncd.engine.ports import Source, State
 from syncd.engine.strategy import fill
 from syncd.errors import ApiError
 from syncd.model import ListRequest, Partition, Priority
 
 DEFINITIONS = "custom_field_definitions"
+_KEPT = "custom_field_labels"
 
 _log = structlog.get_logger(__name__)
 
@@ -24,13 +28,17 @@ class CustomFieldLabels:
     Args:
         catalog: Where the endpoint of the definitions stands.
         source: The API.
+        state: Keeps them for the runs that go on with this one.
         company: Whose definitions.
+        origin: The run that this one counts as one with.
     """
 
-    def __init__(self, catalog: Resources, source: Source, company: int) -> None:
+    def __init__(self, catalog: Resources, source: Source, state: State, company: int, origin: str) -> None:
         self._catalog = catalog
         self._source = source
+        self._state = state
         self._company = company
+        self._origin = origin
         self._lock = threading.Lock()
         self._labels: dict[int, str] | None = None
 
@@ -38,8 +46,18 @@ class CustomFieldLabels:
         """The label, or None where it is unknown or may not be read."""
         with self._lock:
             if self._labels is None:
-                self._labels = self._load()
+                self._labels = self._kept() or self._asked()
         return self._labels.get(definition)
+
+    def _kept(self) -> dict[int, str]:
+        kept = self._state.load().get(_KEPT, {})
+        return {int(number): label for number, label in kept["labels"]} if kept.get("run") == self._origin else {}
+
+    def _asked(self) -> dict[int, str]:
+        labels = self._load()
+        kept = {"run": self._origin, "labels": list(labels.items())}
+        self._state.save({**self._state.load(), _KEPT: kept})
+        return labels
 
     def _load(self) -> dict[int, str]:
         try:

@@ -12,6 +12,7 @@ from syncd.model import (
     Counts,
     CursorState,
     Id,
+    Interrupted,
     Key,
     Known,
     ListRequest,
@@ -204,6 +205,12 @@ class Store(Protocol):
     def disclaim(self, lease: Lease, resources: Collection[str]) -> None:
         """Release claims."""
 
+    def interrupted(self, job: str, principal: str) -> Interrupted | None:
+        """The job's last run, where it was broken off and was the same principal's; to be asked under its lease."""
+
+    def beat(self, run_id: str) -> None:
+        """Record that a run is alive."""
+
     def open_run(self, run: RunRecord) -> None:
         """Record that a run began; runs of its job that nobody closed were interrupted, and have failed."""
 
@@ -218,6 +225,16 @@ class Store(Protocol):
 
     def allowed(self, partitions: Sequence[Partition]) -> None:
         """Forget the refusals of partitions that answered."""
+
+
+class State(Protocol):
+    """What a job remembers between its runs: one JSON object, kept in the database."""
+
+    def load(self) -> Mapping[str, Any]:
+        """What was saved last; empty before the first time."""
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Replace it, at once."""
 
 
 class Progress(Protocol):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
 from syncd.engine.ports import Clock, Lease, Store
+from syncd.engine.resume import goes_on
 from syncd.errors import Stopped, SyncdError
 from syncd.model import Counts, RunRecord, RunReport, Status
 
@@ -16,14 +18,22 @@ _log = structlog.get_logger(__name__)
 _LEASE_SECONDS = 60.0
 
 
-def recorded(store: Store, record: RunRecord, clock: Clock, work: Callable[[Lease], RunReport]) -> RunReport:
+def recorded(
+    store: Store,
+    record: RunRecord,
+    clock: Clock,
+    work: Callable[[Lease, RunRecord], RunReport],
+    *,
+    may_resume: bool = True,
+) -> RunReport:
     """Execute a job once, on record, while no other process does.
 
     Args:
         store: Where runs and leases stand.
-        record: The run as it is opened.
+        record: The run as it is asked for.
         clock: For the time of its end.
-        work: Does it, under the lease.
+        work: Does it, under the lease; is given the run as it was opened.
+        may_resume: Whether it may go on where an interrupted run stopped.
 
     Raises:
         JobBusy: Another process runs this job; nothing was recorded.
@@ -31,11 +41,11 @@ def recorded(store: Store, record: RunRecord, clock: Clock, work: Callable[[Leas
     """
     lease = store.lease(f"job:{record.job}", _LEASE_SECONDS)
     try:
-        store.open_run(record)
-        heart = _Heart(lease, _LEASE_SECONDS / 4)
+        record = _opened(store, record, may_resume=may_resume)
+        heart = _Heart(store, lease, record.id, _LEASE_SECONDS / 4)
         heart.start()
         try:
-            report = work(lease)
+            report = work(lease, record)
         except SyncdError as error:
             report = _failed(record, clock, error)
         except Exception as error:  # noqa: BLE001 - a job type of somebody else's must not end the daemon
@@ -48,6 +58,20 @@ def recorded(store: Store, record: RunRecord, clock: Clock, work: Callable[[Leas
     finally:
         lease.release()
     return report
+
+
+def _opened(store: Store, record: RunRecord, *, may_resume: bool) -> RunRecord:
+    found = store.interrupted(record.job, record.principal) if may_resume else None
+    if found is not None and goes_on(found, record.started_at):
+        record = replace(record, resumes=found.origin)
+    store.open_run(record)
+    if found is not None and record.resumes is not None:
+        _log.info(
+            f"goes on where run {found.run_id} stopped: {found.read:,} partitions are already read",
+            job=record.job,
+            run_id=record.id,
+        )
+    return record
 
 
 def _failed(record: RunRecord, clock: Clock, error: SyncdError) -> RunReport:
@@ -68,10 +92,12 @@ def _failed(record: RunRecord, clock: Clock, error: SyncdError) -> RunReport:
 
 
 class _Heart:
-    """Renews a lease while a run lasts; a lease that is lost shows at the next commit."""
+    """Renews a lease while a run lasts, and says that it lives; a lease that is lost shows at the next commit."""
 
-    def __init__(self, lease: Lease, seconds: float) -> None:
+    def __init__(self, store: Store, lease: Lease, run_id: str, seconds: float) -> None:
+        self._store = store
         self._lease = lease
+        self._run_id = run_id
         self._seconds = seconds
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
@@ -89,5 +115,6 @@ class _Heart:
         while not self._ended.wait(self._seconds):
             try:
                 self._lease.renew()
+                self._store.beat(self._run_id)
             except SyncdError as error:
                 _log.warning("the lease could not be renewed", lease=self._lease.name, error=str(error))

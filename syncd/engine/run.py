@@ -16,11 +16,12 @@ from syncd.engine.labels import CustomFieldLabels
 from syncd.engine.minimise import Minimiser
 from syncd.engine.options import Options
 from syncd.engine.plan import Planner, Resources, stages
-from syncd.engine.ports import Clock, Lease, Progress, Source, Store
+from syncd.engine.ports import Clock, Lease, Progress, Source, State, Store
+from syncd.engine.resume import is_read
 from syncd.engine.session import Session, Widening
 from syncd.engine.strategy import mode_of
 from syncd.engine.writer import Item, Writer
-from syncd.errors import ApiError, Refused, Stopped, SyncdError
+from syncd.errors import STOPPED, ApiError, Refused, Stopped, SyncdError
 from syncd.model import (
     Counts,
     Mode,
@@ -76,6 +77,12 @@ class _Tally:
             if outcome.note:
                 self._note(outcome.note)
 
+    def was_read(self) -> None:
+        """An interrupted run that this one goes on with has read a partition to its end."""
+        with self._lock:
+            self.worked += 1
+            self.full += 1
+
     def failed(self, note: str, *, refused: bool) -> None:
         """A partition could not be read; `note` is empty where that is as the operator wants it."""
         with self._lock:
@@ -109,6 +116,7 @@ class Ports:
 
     source: Source
     store: Store
+    state: State
     clock: Clock
     progress: Progress
     catalog: Resources
@@ -155,9 +163,10 @@ class Run:
             progress=ports.progress,
             options=self._options,
             run_id=self._record.id,
+            origin=self._record.origin,
             lease=lease,
         )
-        labels = CustomFieldLabels(ports.catalog, ports.source, self._options.company)
+        labels = CustomFieldLabels(ports.catalog, ports.source, ports.state, self._options.company, self._record.origin)
         widening = Widening(ports.store, self._record.id, labels)
         planner = Planner(self._record.principal, self._options, ports.store, self._layouts)
         writer.start()
@@ -220,7 +229,7 @@ class Run:
     def _planned(
         self, sessions: Sequence[Session], planner: Planner, projects: Sequence[int]
     ) -> Iterator[tuple[Session, Partition, Cursor]]:
-        store, options = self._ports.store, self._options
+        store, options, origin = self._ports.store, self._options, self._record.resumes
         now = self._ports.clock.now()
         for session in sessions:
             made = planner.partitions(session.resource, projects)
@@ -239,12 +248,17 @@ class Run:
                         tally.failed("" if ignore else why, refused=True)
                         self._ports.progress.done(partition, Counts())
                         continue
-                    yield session, partition, load(states.get(partition))
+                    cursor = load(states.get(partition))
+                    if origin is not None and is_read(cursor, origin, options, now):
+                        tally.was_read()
+                        self._ports.progress.done(partition, Counts())
+                        continue
+                    yield session, partition, cursor
 
     def _worker(self, work: _Shared, tools: Tools) -> None:
         while self._abort is None:
             try:
-                taken = work.take()
+                taken = work.take(tools.clock)
                 if taken is None:
                     return
                 self._partition(*taken, tools)
@@ -326,7 +340,13 @@ class _Shared:
         self._items = items
         self._lock = threading.Lock()
 
-    def take(self) -> tuple[Session, Partition, Cursor] | None:
-        """The next item, or None at the end."""
+    def take(self, clock: Clock) -> tuple[Session, Partition, Cursor] | None:
+        """The next item, or None at the end.
+
+        Raises:
+            Stopped: The program was asked to stop.
+        """
+        if clock.stopping():
+            raise Stopped(STOPPED)
         with self._lock:
             return next(self._items, None)

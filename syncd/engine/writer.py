@@ -5,6 +5,7 @@ The queue is bounded, so readers wait for the database and memory stays flat.
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -53,7 +54,8 @@ class Writer:
         batch_rows: As many records share a transaction at most, one page excepted.
         most_rows: As many records wait for their commit at most, one page per reader excepted.
         patience: Seconds to wait for a database that is away before giving up.
-        linger: Seconds for which small batches are gathered while nobody waits for their commit.
+        linger: Seconds for which small batches are gathered while nobody waits for their commit, and they come faster
+            than that: what comes more slowly is committed at once, so that less is lost when the process is killed.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Writer:
         self._queue: queue.Queue[Item | threading.Event | None] = queue.Queue(maxsize=256)
         self._room = threading.Condition()
         self._rows = 0
+        self._came = -math.inf
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
 
@@ -143,7 +146,9 @@ class Writer:
     def _gather(self, first: Item | threading.Event | None, items: list[Item], marks: list[threading.Event]) -> bool:
         """Take what has queued up, to one transaction's worth; True at the end of the work."""
         rows = 0
-        until = time.monotonic() + self._linger
+        until = time.monotonic()
+        if until - self._came < self._linger:
+            until += self._linger
         one = first
         while True:
             if one is None:
@@ -153,6 +158,7 @@ class Writer:
             else:
                 items.append(one)
                 rows += len(one.write.keys)
+                self._came = time.monotonic()
             if rows >= self._batch_rows:
                 return False
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -11,18 +11,8 @@ from pydantic import BaseModel
 from syncd.catalog.load import Catalog
 from syncd.catalog.resource import Resource
 from syncd.engine.load import load_records
-from syncd.engine.ports import Clock, Lease, Progress, Source, Store
+from syncd.engine.ports import Clock, Lease, Progress, Source, State, Store
 from syncd.model import Counts, Partition, RunRecord, RunReport, Status
-
-
-class State(Protocol):
-    """What a job remembers between its runs: one JSON object, kept in the database."""
-
-    def load(self) -> Mapping[str, Any]:
-        """What was saved last; empty before the first time."""
-
-    def save(self, state: Mapping[str, Any]) -> None:
-        """Replace it, at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +32,11 @@ class Request:
     only: tuple[str, ...] = ()
     retry_refused: bool = False
     accept_deletes: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is asked but to sync: what an interrupted run has done answers it, too."""
+        return not (self.full or self.only or self.retry_refused or self.accept_deletes)
 
 
 @dataclass(frozen=True, slots=True)

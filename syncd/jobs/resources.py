@@ -21,7 +21,7 @@ class ResourcesJob:
 
     def run(self, context: JobContext) -> RunReport:
         """Sync every partition of the job once."""
-        ports = Ports(context.source, context.store, context.clock, context.progress, context.catalog)
+        ports = Ports(context.source, context.store, context.state, context.clock, context.progress, context.catalog)
         keys: ResourcesOptions = context.options
         key = context.pseudonym_key() if keys.hash else b""
         options = engine_options(keys, context.company, context.catalog, context.request, key)

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
-from syncd.model import Partition, Refusal, Reject, RunRecord, RunReport
+from syncd.errors import STOPPED
+from syncd.model import Interrupted, Partition, Refusal, Reject, RunRecord, RunReport
 from syncd.storage import tables as own
 from syncd.storage.database import Database, Now
 from syncd.storage.where import is_one_of, scope_of
@@ -33,6 +34,23 @@ class Ledger:
     def __init__(self, database: Database, now: Now) -> None:
         self._database = database
         self._now = now
+
+    def interrupted(self, job: str, principal: str) -> Interrupted | None:
+        """The job's last run, where it was broken off and was the same principal's; to be asked under its lease."""
+        r, c = own.runs, own.cursors
+        last = select(r).where(r.c.job == job, r.c.status != "skipped").order_by(r.c.started_at.desc(), r.c.id.desc())
+        with self._database.read() as connection:
+            run = connection.execute(last.limit(1)).first()
+            if run is None or run.principal != principal or not (run.status == "running" or was_stopped(run)):
+                return None
+            origin = run.resumes or run.id
+            read = connection.execute(select(func.count()).select_from(c).where(c.c.full_run_id == origin)).scalar_one()
+        return Interrupted(run.id, origin, run.finished_at or run.heartbeat_at or run.started_at, int(read))
+
+    def beat(self, run_id: str) -> None:
+        """Record that a run is alive."""
+        with self._database.write() as connection:
+            connection.execute(update(own.runs).where(own.runs.c.id == run_id).values(heartbeat_at=self._now()))
 
     def open_run(self, run: RunRecord) -> None:
         """Record that a run began. Its job's runs that nobody closed were interrupted: the lease says so."""
@@ -56,6 +74,7 @@ class Ledger:
                     job_type=run.job_type,
                     principal=run.principal,
                     trigger=run.trigger,
+                    resumes=run.resumes,
                     status="running",
                     due_at=run.due_at,
                     started_at=run.started_at,
@@ -208,3 +227,8 @@ class Ledger:
             ),
             list(rows.values()),
         )
+
+
+def was_stopped(run: Any) -> bool:
+    """Whether a run ended because the program was asked to."""
+    return run.status in {"partial", "failed"} and run.error == STOPPED

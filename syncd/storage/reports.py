@@ -230,12 +230,15 @@ class Reports:
         """What is true of the partitions that the jobs do not read any more."""
         p, r, one = own.partitions, own.runs, own.run_resources
         for job in jobs:
-            ended = select(r.c.id, r.c.started_at).where(r.c.job == job, r.c.status.in_(("ok", "partial")))
+            first = r.alias()
+            began = func.coalesce(first.c.started_at, r.c.started_at, type_=own.UtcDateTime).label("began")
+            runs = r.outerjoin(first, first.c.id == r.c.resumes)
+            ended = select(r.c.id, began).select_from(runs).where(r.c.job == job, r.c.status.in_(("ok", "partial")))
             with self._database.read() as connection:
                 last = connection.execute(ended.order_by(r.c.started_at.desc()).limit(1)).first()
             if last is not None:
                 whole = select(one.c.resource).where(one.c.run_id == last.id, one.c.status == "ok")
-                yield and_(r.c.job == job, p.c.resource.in_(whole), r.c.started_at < last.started_at)
+                yield and_(r.c.job == job, p.c.resource.in_(whole), r.c.started_at < last.began)
 
     def refusals(self) -> list[RefusalRow]:
         """All that is remembered as refused."""

@@ -18,6 +18,7 @@ from syncd.model import (
     Counts,
     CursorState,
     Id,
+    Interrupted,
     Key,
     Known,
     Partition,
@@ -116,7 +117,7 @@ class SqlStore:
             for start in range(0, len(partitions), 200):
                 chunk = partitions[start : start + 200]
                 rows = connection.execute(
-                    select(p, c.c.watermark, c.c.full_at, c.c.state)
+                    select(p, c.c.watermark, c.c.full_at, c.c.full_run_id, c.c.state)
                     .join(c, c.c.partition_id == p.c.id, isouter=True)
                     .where(is_one_of(p, chunk))
                 )
@@ -125,7 +126,8 @@ class SqlStore:
                     scope = (row.principal, row.resource, row.company_id, row.project_id, row.parent)
                     numbers[wanted[scope]] = row.id
                     if row.state is not None:
-                        found[wanted[scope]] = CursorState(row.watermark, row.full_at, row.state)
+                        state = CursorState(row.watermark, row.full_at, row.full_run_id, row.state)
+                        found[wanted[scope]] = state
                 self._numbers.learn(chunk, numbers)
         return found
 
@@ -304,6 +306,7 @@ class SqlStore:
                     "partition_id": number,
                     "watermark": write.cursor.watermark,
                     "full_at": write.cursor.full_at,
+                    "full_run_id": write.cursor.full_by,
                     "state": write.cursor.state,
                     "run_id": run_id,
                     "updated_at": now,
@@ -439,6 +442,14 @@ class SqlStore:
     def disclaim(self, lease: Fenced, resources: Collection[str]) -> None:
         """Release claims."""
         self._claims.release(lease, resources)
+
+    def interrupted(self, job: str, principal: str) -> Interrupted | None:
+        """The job's last run, where it was broken off and was the same principal's."""
+        return self._ledger.interrupted(job, principal)
+
+    def beat(self, run_id: str) -> None:
+        """Record that a run is alive."""
+        self._ledger.beat(run_id)
 
     def open_run(self, run: RunRecord) -> None:
         """Record that a run began."""

@@ -60,6 +60,7 @@ runs = Table(
     Column("job_type", Text, nullable=False),
     Column("principal", Text, nullable=False),
     Column("trigger", Text, nullable=False),
+    Column("resumes", String(36)),  # the first of the interrupted runs that it goes on with
     Column("status", Text, nullable=False),  # running | ok | partial | failed | skipped
     Column("due_at", UtcDateTime),
     Column("started_at", UtcDateTime, nullable=False),
@@ -126,6 +127,7 @@ cursors = Table(
     Column("partition_id", _Serial, ForeignKey("syncd_partitions.id", ondelete="CASCADE"), primary_key=True),
     Column("watermark", UtcDateTime),
     Column("full_at", UtcDateTime),
+    Column("full_run_id", String(36)),  # whose listing that was; of runs that went on with each other the first
     Column("state", Text, nullable=False),
     Column("run_id", String(36)),
     Column("updated_at", UtcDateTime, nullable=False),

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from syncd.errors import STOPPED
 from syncd.storage import tables as own
 from syncd.storage.database import Database, Now
+from syncd.storage.ledger import was_stopped
 
 _RECENT = 32
 """Runs that are looked at; of failures in a row, more than these make no difference."""
@@ -82,7 +82,7 @@ class Timetable:
 
 
 def _past(served: Any, recent: Sequence[Any]) -> Past:
-    ended = [run for run in recent if run.status not in {"running", "skipped"} and not _was_stopped(run)]
+    ended = [run for run in recent if run.status not in {"running", "skipped"} and not was_stopped(run)]
     failures = next((count for count, run in enumerate(ended) if run.status != "failed"), len(ended))
     done = next((run for run in recent if run.status != "skipped" and run.due_at is not None), served)
     return Past(
@@ -90,12 +90,8 @@ def _past(served: Any, recent: Sequence[Any]) -> Past:
         started_at=served.started_at,
         finished_at=served.finished_at,
         status=served.status,
-        stopped=_was_stopped(done),
+        stopped=was_stopped(done),
         failures=failures,
         failed_at=ended[0].finished_at if failures else None,
         exit_code=(ended[0].exit_code or 0) if ended else 0,
     )
-
-
-def _was_stopped(run: Any) -> bool:
-    return run.status in {"partial", "failed"} and run.error == STOPPED

@@ -20,6 +20,7 @@ from syncd.errors import JobBusy, LeaseLost, Unstorable
 from syncd.model import (
     Counts,
     CursorState,
+    Interrupted,
     Key,
     Known,
     Mode,
@@ -866,6 +867,26 @@ def test_a_run_that_nobody_closed_has_failed_when_the_next_of_its_job_begins(she
     rows = sorted(shelf.remembered("syncd_runs"), key=lambda row: str(row["id"]))
     assert [row["status"] for row in rows] == ["partial", "failed", "running", "running"]
     assert (rows[1]["finished_at"], rows[1]["exit_code"]) == (shelf.clock.now(), 1)
+
+
+def test_a_run_that_was_broken_off_is_known_with_those_it_went_on_with(shelf: Shelf) -> None:
+    store = shelf.store()
+    assert store.interrupted("a", "service") is None
+    store.open_run(run(1, shelf))
+    layout = store.open(THINGS, frozenset({THINGS.name}))
+    read = CursorState(shelf.clock.now(), shelf.clock.now(), "run-1")
+    store.commit({THINGS.name: layout}, [Write(HERE, cursor=read)], "run-1", store.lease("job:a", 60))
+    shelf.clock.advance(seconds=5)
+    store.beat("run-1")
+    found = store.interrupted("a", "service")
+    assert found == Interrupted("run-1", "run-1", shelf.clock.now(), 1)
+    assert store.interrupted("a", "user:alice") is None
+    assert store.interrupted("b", "service") is None
+    shelf.clock.advance(seconds=5)
+    store.open_run(replace(run(2, shelf), resumes="run-1"))
+    assert store.interrupted("a", "service") == Interrupted("run-2", "run-1", shelf.clock.now(), 1)
+    store.close_run(report(run(2, shelf), shelf))
+    assert store.interrupted("a", "service") is None
 
 
 def test_a_refusal_is_remembered_until_the_partition_answers(shelf: Shelf) -> None:

@@ -65,6 +65,45 @@ def test_an_increment_asks_for_changes_only_and_leaves_unchanged_rows_untouched(
     assert bench.rows("select _syncd_synced_at, _syncd_run_id from things where id = 2") == before
 
 
+def interrupt(bench: Bench) -> None:
+    """A first load that is stopped after its first list."""
+    bench.source.lists[THINGS.path] = [thing(bench, 1)]
+    bench.source.lists[PLAIN.path] = [thing(bench, number) for number in range(5)]
+    bench.source.page_size = 2
+    bench.source.between = lambda _: setattr(bench.clock, "stopped", True)
+    report = bench.run(workers=1)
+    assert (report.status, report.exit_code) == ("partial", 3)
+    bench.clock.stopped = False
+    bench.source.between = lambda _: None
+    bench.source.asked.clear()
+
+
+def test_a_run_goes_on_where_an_interrupted_one_stopped_and_asks_for_nothing_twice(make: Make) -> None:
+    bench = make(THINGS, PLAIN)
+    interrupt(bench)
+    report = bench.run(workers=1)
+    assert [one.path for one in bench.source.asked] == [PLAIN.path]
+    assert [(one.resource, one.status, one.partitions) for one in report.resources] == [
+        ("things", "ok", 1),
+        ("plain", "ok", 1),
+    ]
+    assert bench.rows("select count(*) from plain") == [(5,)]
+    bench.source.asked.clear()
+    bench.run()
+    assert {one.path for one in bench.source.asked} == {THINGS.path, PLAIN.path}
+
+
+@pytest.mark.parametrize(("minutes", "full"), [(16, False), (0, True)])
+def test_what_an_interrupted_run_has_read_is_asked_for_again_when_it_is_old_or_all_is_wanted(
+    make: Make, minutes: int, *, full: bool
+) -> None:
+    bench = make(THINGS, PLAIN)
+    interrupt(bench)
+    bench.clock.advance(minutes=minutes)
+    bench.run(full=full)
+    assert THINGS.path in {one.path for one in bench.source.asked}
+
+
 def test_nothing_changed_writes_no_row(bench: Bench) -> None:
     bench.source.lists[THINGS.path] = [thing(bench, 1)]
     bench.run()

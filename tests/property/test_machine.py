@@ -21,6 +21,7 @@ from support.oracle import problems
 from support.world import (
     ANSWERS,
     CATALOG,
+    DEFINITIONS,
     LOGS,
     PROJECTS,
     SHARED,
@@ -40,12 +41,13 @@ from syncd.errors import BadAnswer, RequestRejected, Unauthorized, Unavailable
 from syncd.model import RunRecord, RunReport, Status
 from syncd.storage.database import Database
 from syncd.storage.migrate import upgrade
+from syncd.storage.state import JobState
 from syncd.storage.store import SqlStore
 
 _TORTURE = os.environ.get("HYPOTHESIS_PROFILE") == "torture"
 _EXAMPLES = int(os.environ.get("SYNCD_TORTURE_EXAMPLES", "2000" if _TORTURE else "25"))
 
-_WRITES = ("commit", "sweep", "widen", "forget_sightings", "refused", "allowed", "open_run", "close_run")
+_WRITES = ("commit", "sweep", "widen", "forget_sightings", "refused", "allowed", "open_run", "close_run", "beat")
 _ERRORS: Sequence[Callable[[], Exception]] = (
     lambda: Unavailable("Procore does not answer.", status=503),
     lambda: BadAnswer("The answer is no JSON."),
@@ -153,6 +155,8 @@ class Machine(RuleBasedStateMachine):
         self.database = Database(url, schema)
         self.store = SqlStore(self.database, self.clock.now)
         self.runs = 0
+        self.began: dict[str, int] = {}
+        """How many changes there had been when a run began."""
         self.healthy = False
         """Whether the tables equalled the world at the end of the last run, and nobody changed it since."""
 
@@ -274,9 +278,17 @@ class Machine(RuleBasedStateMachine):
     def run_as_alice(self) -> None:
         self._execute(principal="user:alice")
 
-    @rule(writes=st.integers(0, 12), committed=st.booleans())
-    def crash(self, writes: int, *, committed: bool) -> None:
-        self._execute(death=(writes, committed))
+    @rule(deaths=st.lists(st.tuples(st.integers(0, 12), st.booleans()), min_size=1, max_size=3))
+    def crash(self, deaths: list[tuple[int, bool]]) -> None:
+        for death in deaths:
+            self._execute(death=death)
+
+    @rule(requests=st.integers(0, 9))
+    def stop(self, requests: int) -> None:
+        self.world.stop_after = requests
+        self._execute()
+        self.world.stop_after = None
+        self.clock.stopped = False
 
     @precondition(lambda self: self.healthy)
     @rule()
@@ -314,18 +326,26 @@ class Machine(RuleBasedStateMachine):
         source = WorldSource(self.world, (lambda one: one.record["id"] % 2 == 0) if alice else (lambda _: True))
         record = RunRecord(f"run-{self.runs}", principal, "resources", principal, "manual", None, self.clock.now())
         options = Options(company=1, projects=PROJECTS, resources=wanted, workers=1, **wishes)
-        ports = Ports(source, store, self.clock, Silent(), CATALOG)
-        self.world.changed.clear()
+        state = JobState(self.database, record.job)
+        ports = Ports(source, store, state, self.clock, Silent(), {**CATALOG, DEFINITIONS.name: DEFINITIONS})
+        self.began[record.id] = len(self.world.changes)
+        origin, plain = record.id, not (options.full or options.accept_deletes)
+
+        def work(lease: Lease, opened: RunRecord) -> RunReport:
+            nonlocal origin
+            origin = opened.origin
+            return Run(ports, options, opened, frozenset(CATALOG)).execute(lease)
+
         try:
             with capture_logs():
-                report = recorded(store, record, self.clock, Run(ports, options, record, frozenset(CATALOG)).execute)
+                report = recorded(store, record, self.clock, work, may_resume=plain)
         except Killed:
             self.clock.advance(seconds=90)
             self.store = SqlStore(self.database, self.clock.now)
             return None
         note(f"{principal} {report.status} {report.rows} {report.error}")
         if report.status is Status.OK and not alice:
-            changed = set(self.world.changed)
+            changed = self.world.changes[self.began[origin] :]
             assert problems(self.database, self.store, self.world, changed, exact=False) == []
         self._check_tombstones()
         return report

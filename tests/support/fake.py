@@ -11,10 +11,11 @@ from syncd.catalog.resource import Resource
 from syncd.engine.options import Options
 from syncd.engine.record import recorded
 from syncd.engine.run import Ports, Run
-from syncd.errors import Stopped
+from syncd.errors import STOPPED, Stopped
 from syncd.model import Continuation, Counts, ListRequest, Page, Partition, Priority, RunRecord, RunReport
 from syncd.storage.database import Database
 from syncd.storage.migrate import verify
+from syncd.storage.state import JobState
 from syncd.storage.store import SqlStore
 
 
@@ -33,7 +34,7 @@ class FakeClock:
 
     def sleep(self, seconds: float) -> None:
         if self.stopped:
-            raise Stopped("asked to stop")
+            raise Stopped(STOPPED)
         self.time += timedelta(seconds=seconds)
 
     def stopping(self) -> bool:
@@ -160,10 +161,17 @@ class Bench:
     def run(self, *, principal: str = "service", **changes: Any) -> RunReport:
         self.runs += 1
         record = RunRecord(f"run-{self.runs}", "job", "resources", principal, "manual", None, self.clock.now())
-        ports = Ports(self.source, self.store, self.clock, Silent(), self.catalog)
+        ports = Ports(self.source, self.store, JobState(self.database, "job"), self.clock, Silent(), self.catalog)
         names = frozenset(self.catalog)
-        run = Run(ports, self.options(**changes), record, names)
-        return recorded(self.store, record, self.clock, run.execute)
+        options = self.options(**changes)
+        plain = not (options.full or options.only or options.retry_refused or options.accept_deletes)
+        return recorded(
+            self.store,
+            record,
+            self.clock,
+            lambda lease, opened: Run(ports, options, opened, names).execute(lease),
+            may_resume=plain,
+        )
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self.database.read() as connection:

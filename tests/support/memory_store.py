@@ -14,11 +14,12 @@ from syncd.catalog.layout import PARENT_ID, RECORD_ID, Addition, Layout, layout_
 from syncd.catalog.resource import Resource
 from syncd.engine.identity import key_text
 from syncd.engine.ports import Lease
-from syncd.errors import JobBusy, LeaseLost, Unstorable
+from syncd.errors import STOPPED, JobBusy, LeaseLost, Unstorable
 from syncd.model import (
     Counts,
     CursorState,
     Id,
+    Interrupted,
     Key,
     Known,
     Partition,
@@ -341,6 +342,21 @@ class MemoryStore:
                     del self._memory.claims[claim]
 
     # What is remembered beside the rows.
+
+    def interrupted(self, job: str, principal: str) -> Interrupted | None:
+        runs = [one for one in self._memory.runs.values() if one["job"] == job]
+        last = max(runs, key=lambda one: (one["started_at"], one["id"]), default=None)
+        if last is None or last["principal"] != principal:
+            return None
+        if last["status"] != "running" and last.get("error") != STOPPED:
+            return None
+        origin = last["resumes"] or last["id"]
+        read = sum(one.full_by == origin for one in self._memory.cursors.values())
+        alive_at = last["finished_at"] or last.get("heartbeat_at") or last["started_at"]
+        return Interrupted(last["id"], origin, alive_at, read)
+
+    def beat(self, run_id: str) -> None:
+        self._memory.runs[run_id]["heartbeat_at"] = self._now()
 
     def open_run(self, run: RunRecord) -> None:
         with self._memory.alone:

@@ -109,7 +109,8 @@ class _Stored:
                     expected[token] += [item for item in items if isinstance(item, dict)]
             below: list[tuple[str, Mapping[str, Any]]] = []
             for token, items in expected.items():
-                rows = self._children[child.name].pop((owner, token), [])
+                groups = self._children[child.name]
+                rows = groups.pop((owner, token), []) or groups.pop((owner, _former(token)), [])
                 if len(rows) != len(items):
                     found.append(f"{child.name} has {len(rows)} rows of {token} for {len(items)} items")
                 for position, (row, item) in enumerate(zip(rows, items, strict=False)):
@@ -153,6 +154,11 @@ def _token(table: Table, item: Mapping[str, Any], position: int) -> str:
     if kind == "bigint":
         return str(own) if type(own) is int else str(-position - 1)
     return str(own) if isinstance(own, int | str) and own != "" else f"#{position}"
+
+
+def _former(token: str) -> str:
+    """What rows call an item without id that were written before any item had one, and ids were known to be numbers."""
+    return f"#{-int(token) - 1}" if token[:1] == "-" and token[1:].isdigit() else token
 
 
 def _dig(item: Mapping[str, Any], path: Path) -> Any:

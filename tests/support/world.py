@@ -62,6 +62,13 @@ ANSWERS = replace(
 EVENTS = replace(
     _BASE, name="events", path="/rest/v1.0/events", key=(), fields={"name": "string", "updated_at": "date-time"}
 )
+DEFINITIONS = replace(
+    _BASE,
+    name="custom_field_definitions",
+    path="/rest/v1.0/custom_field_definitions",
+    fields={"id": "integer", "label": "string"},
+)
+"""Asked for when a custom field turns up; synced by no run."""
 CATALOG = {one.name: one for one in (THINGS, PLAIN, NOTES, TASKS, LOGS, ANSWERS, EVENTS)}
 SHARED = ("things", "plain", "notes")
 """What the second principal syncs too."""
@@ -95,8 +102,9 @@ class World:
         refused: Paths that answer 403.
         faults: Path to the page (from 0) before which an error is raised, once.
         drift: Changes that happen between pages, one at each seam.
-        changed: Keys of what changed since a run began.
+        changes: `id` of entries that changed, in order; of what stands below a record that changed, too.
         hidden: Whether all listings come back empty.
+        stop_after: Requests until the program is asked to stop, or None.
     """
 
     clock: FakeClock
@@ -106,9 +114,10 @@ class World:
     refused: set[str] = field(default_factory=set)
     faults: dict[str, tuple[int, Exception]] = field(default_factory=dict)
     drift: list[Callable[[], None]] = field(default_factory=list)
-    changed: set[int] = field(default_factory=set)
+    changes: list[int] = field(default_factory=list)
     ever_deleted: set[int] = field(default_factory=set)
     hidden: bool = False
+    stop_after: int | None = None
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def insert(self, resource: str, spot: Spot, fields: dict[str, Any], place: int) -> Entry:
@@ -142,8 +151,17 @@ class World:
         self.entries.remove(entry)
         self.entries.insert(0, entry)
 
+    def asked(self) -> None:
+        """A request came."""
+        if self.stop_after is not None:
+            self.stop_after -= 1
+            self.clock.stopped = self.stop_after < 0
+
     def _touch(self, entry: Entry) -> None:
-        self.changed.add(id(entry))
+        self.changes.append(id(entry))
+        if entry.resource == "things":
+            place = ("thing_id", entry.record["id"])
+            self.changes += [id(one) for one in self.entries if place in one.spot.parent]
 
     def path(self, entry: Entry) -> str:
         """Where an entry is listed."""
@@ -196,6 +214,7 @@ class WorldSource:
         start = request.start.covered if request.start else 0
         for number in itertools.count():
             self.requests += 1
+            world.asked()
             if request.path in world.refused:
                 raise Refused("Procore answered 403.", status=403, reason="no permission")
             if request.path in world.faults and world.faults[request.path][0] <= number:
@@ -220,6 +239,8 @@ class WorldSource:
 
     def _listing(self, request: ListRequest) -> list[dict[str, Any]]:
         world, params = self._world, dict(request.params)
+        if request.path == DEFINITIONS.path:
+            return [{"id": 7, "label": "Colour of it"}]
         if world.hidden:
             return []
         entries = [one for one in world.entries if world.path(one) == request.path and self._sees(one)]
