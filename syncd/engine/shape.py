@@ -303,7 +303,7 @@ def _take_level(
 
 def _fields(objects: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[Any]]:
     """The values of every field that occurs, column by column; without it, an object's value is None."""
-    names = tuple(objects[0])
+    names = tuple(objects[0]) if objects else ()
     if len(names) > 1 and set(map(len, objects)) == {len(names)}:
         try:
             return dict(zip(names, zip(*map(itemgetter(*names), objects), strict=True), strict=True))

@@ -94,3 +94,8 @@ def test_what_has_no_place_is_kept_among_the_misfits_and_tells_of_unknown_fields
     assert shaped.misfits == ['{"owner": 5, "parts": [1], "colour": "red"}']
     assert shaped.misfit_count == 3
     assert shaped.unknown
+
+
+def test_no_records_are_no_rows() -> None:
+    shaped = Shaper(layout_of(RESOURCE)).shape(PLACE, [], [])
+    assert (len(shaped.root), shaped.children, shaped.unknown) == (0, (), False)
