@@ -19,7 +19,7 @@ from syncd.catalog.resource import Resource
 from syncd.storage import tables as own
 from syncd.storage.database import Database, Now
 from syncd.storage.lookups import Lookups
-from syncd.storage.schema import create_or_extend, tables_of
+from syncd.storage.schema import Tables, create_or_extend, tables_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,8 @@ class Layouts:
                     return form.layout
             with self._database.define() as connection:
                 additions = _additions(connection, resource.name)
-                layout = self._shared(_made(connection, layout_of(resource, additions, reserved)))
+                made = _made(connection, layout_of(resource, additions, reserved))
+            layout = self._shared(made)
             forms.append(_Form(resource, reserved, layout))
             return layout
 
@@ -73,26 +74,31 @@ class Layouts:
                 self._record(connection, form, additions, run_id)
                 recorded = _additions(connection, layout.resource)
                 made = _made(connection, layout_of(form.resource, recorded, form.reserved))
-            wider = self._shared(made)
-            if wider is made:
+            wider = next((one.layout for one in forms if one.layout == made.layout), None)
+            if wider is None:
                 # The other forms are opened anew; runs under way go on with what they have.
-                self._forms[layout.resource] = [_Form(form.resource, form.reserved, wider)]
                 self._lookups.pop(layout.resource, None)
+                wider = self._shared(made)
+                self._forms[layout.resource] = [_Form(form.resource, form.reserved, wider)]
             return wider
 
     def lookups(self, layout: Layout) -> Lookups:
         """The SQL tables of a layout, with their queries."""
         made = self._lookups.get(layout.resource, ())
         held = next((one for one in made if one.tables.layout is layout), None)
-        if held is None:
-            held = Lookups(tables_of(layout), sqlite=self._database.is_sqlite)
-            self._lookups[layout.resource] = (*made, held)
+        return self._keep(tables_of(layout)) if held is None else held
+
+    def _keep(self, tables: Tables) -> Lookups:
+        held = Lookups(tables, sqlite=self._database.is_sqlite)
+        name = tables.layout.resource
+        self._lookups[name] = (*self._lookups.get(name, ()), held)
         return held
 
-    def _shared(self, layout: Layout) -> Layout:
-        """The same layout as it is known already, or this one."""
-        known = (form.layout for form in self._forms[layout.resource])
-        return next((one for one in known if one == layout), layout)
+    def _shared(self, made: Tables) -> Layout:
+        """The layout of these tables as it is known already, or theirs, which are kept then."""
+        known = (form.layout for form in self._forms[made.layout.resource])
+        layout = next((one for one in known if one == made.layout), None)
+        return self._keep(made).tables.layout if layout is None else layout
 
     def _record(self, connection: Connection, form: _Form, additions: Sequence[Addition], run_id: str) -> None:
         name = form.resource.name
@@ -115,9 +121,11 @@ class Layouts:
             )
 
 
-def _made(connection: Connection, layout: Layout) -> Layout:
-    """Make what is missing in the database; the layout with the types that columns have there."""
-    return retyped(layout, create_or_extend(connection, tables_of(layout)))
+def _made(connection: Connection, layout: Layout) -> Tables:
+    """Make what is missing in the database; the tables with the types that columns have there."""
+    tables = tables_of(layout)
+    types = create_or_extend(connection, tables)
+    return tables_of(retyped(layout, types)) if types else tables
 
 
 def _additions(connection: Connection, resource: str) -> list[Addition]:
