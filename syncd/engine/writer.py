@@ -25,6 +25,8 @@ Committed = Callable[[Counts], None]
 _log = structlog.get_logger(__name__)
 
 _LONGEST_PAUSE = 60.0
+_BRISK = 0.02
+"""Seconds between batches that come one upon the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ class Writer:
         batch_rows: As many records share a transaction at most, one page excepted.
         most_rows: As many records wait for their commit at most, one page per reader excepted.
         patience: Seconds to wait for a database that is away before giving up.
-        linger: Seconds for which small batches are gathered while nobody waits for their commit, and they come faster
-            than that: what comes more slowly is committed at once, so that less is lost when the process is killed.
+        linger: Seconds for which small batches are gathered while nobody waits for their commit and they come one upon
+            the other: what comes more slowly is committed at once, so that less is lost when the process is killed.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Writer:
         batch_rows: int = 2_000,
         most_rows: int = 4_000,
         patience: float = 3_600.0,
-        linger: float = 0.05,
+        linger: float = 0.2,
     ) -> None:
         self._store = store
         self._layouts = layouts
@@ -147,7 +149,7 @@ class Writer:
         """Take what has queued up, to one transaction's worth; True at the end of the work."""
         rows = 0
         until = time.monotonic()
-        if until - self._came < self._linger:
+        if until - self._came < _BRISK:
             until += self._linger
         one = first
         while True:
