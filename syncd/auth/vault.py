@@ -1,4 +1,8 @@
-"""Users' tokens at rest: encrypted by a key that stands beside the configuration, never in the database."""
+"""Users' tokens at rest: encrypted by a key that stands beside the configuration, never in the database.
+
+The library for it is imported where a token is to be sealed or opened only: it is large, and most installations have
+the service account alone.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from syncd.auth.secret import Redactor, Secret
 from syncd.errors import VaultError
@@ -31,6 +34,8 @@ class Vault:
     """
 
     def __init__(self, keys: Sequence[Secret], place: str, redactor: Redactor) -> None:
+        from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415
+
         self._place = place
         self._redactor = redactor
         redactor.learn(*keys)
@@ -53,6 +58,8 @@ class Vault:
         Raises:
             VaultError: It was sealed with another key.
         """
+        from cryptography.fernet import InvalidToken  # noqa: PLC0415
+
         try:
             pair = orjson.loads(self._fernet.decrypt(sealed))
         except InvalidToken:
@@ -140,6 +147,8 @@ def write_keys(path: Path, keys: Sequence[Secret]) -> None:
 
 def new_key() -> Secret:
     """A new key."""
+    from cryptography.fernet import Fernet  # noqa: PLC0415
+
     return Secret(Fernet.generate_key().decode())
 
 

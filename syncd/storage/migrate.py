@@ -1,20 +1,29 @@
 """syncd's own tables, brought to the version of the program by Alembic. The synced tables are not its business.
 
-Alembic is imported where something is to be migrated only: it is large, and most starts find nothing to do.
+Alembic is imported where something is to be migrated only: it is large, and a daemon would keep it for years. An empty
+database gets at once the tables that the migrations lead to, and is stamped with their last revision.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, column, inspect, select, table
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, inspect, select
 
 from syncd.errors import SchemaMismatch
 from syncd.storage.database import Database
+from syncd.storage.tables import metadata
 
 HEAD = "0001"
 """The revision of this version of the program."""
 _VERSION_TABLE = "syncd_alembic_version"
+_version = Table(
+    _VERSION_TABLE,
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name=f"{_VERSION_TABLE}_pkc"),
+)
+"""As Alembic makes it."""
 
 
 def migrations_folder() -> Path:
@@ -56,10 +65,9 @@ def verify(database: Database, *, set_up: bool = True) -> None:
         SchemaMismatch: It is behind or ahead; the remedy is the command that helps.
     """
     revision = current(database)
-    if revision == HEAD:
-        return
     if revision is None and set_up:
-        upgrade(database)
+        revision = _set_up(database)
+    if revision == HEAD:
         return
     with database.read() as connection:
         _refuse_newer(connection)
@@ -69,10 +77,20 @@ def verify(database: Database, *, set_up: bool = True) -> None:
     )
 
 
+def _set_up(database: Database) -> str | None:
+    """Make all tables, unless another process has done so meanwhile; the revision that the database has then."""
+    with database.define() as connection:
+        if _revision(connection) is None:
+            metadata.create_all(connection)
+            _version.create(connection, checkfirst=True)
+            connection.execute(_version.insert().values(version_num=HEAD))
+        return _revision(connection)
+
+
 def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table(_VERSION_TABLE):
         return None
-    version = connection.execute(select(column("version_num")).select_from(table(_VERSION_TABLE))).scalar()
+    version = connection.execute(select(_version)).scalar()
     return None if version is None else str(version)
 
 

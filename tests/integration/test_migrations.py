@@ -32,6 +32,35 @@ def test_the_migrations_make_the_tables_that_the_program_uses(database_url: str)
     assert differences == []
 
 
+def test_an_empty_database_is_set_up_as_the_migrations_would_leave_it(database_url: str, tmp_path: Path) -> None:
+    def found(database: Database) -> dict[str, tuple[str, ...]]:
+        with database.read() as connection:
+            seen = inspect(connection)
+            return {
+                name: (
+                    *sorted(str(one | {"type": str(one["type"])}) for one in seen.get_columns(name)),
+                    str(seen.get_pk_constraint(name)),
+                    *sorted(map(str, seen.get_indexes(name))),
+                    *sorted(map(str, seen.get_unique_constraints(name))),
+                )
+                for name in seen.get_table_names()
+            }
+
+    fresh, migrated = Database(database_url), Database(other_url(database_url, tmp_path), "migrated")
+    verify(fresh)
+    upgrade(migrated)
+    assert current(fresh) == HEAD
+    assert "syncd_alembic_version" in found(fresh)
+    assert found(fresh) == found(migrated)
+    for database in (fresh, migrated):
+        database.close()
+
+
+def other_url(url: str, folder: Path) -> str:
+    """Beside a database: another file, or another schema of the same server's database."""
+    return f"sqlite:///{folder / 'other.db'}" if url.startswith("sqlite") else url
+
+
 def test_an_empty_database_is_brought_to_the_revision_of_the_program(database_url: str) -> None:
     database = Database(database_url)
     assert current(database) is None
