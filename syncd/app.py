@@ -187,6 +187,10 @@ class App:
         """
         migrate.verify(self.database)
 
+    def rest(self) -> None:
+        """Close the database's connections, which hold memory, and a server's places. They are opened when needed."""
+        self.database.close()
+
     def close(self) -> None:
         """Hand on what is counted, and close connections."""
         try:

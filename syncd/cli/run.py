@@ -25,9 +25,11 @@ def run(context: typer.Context) -> None:
     """
     from syncd.auth.secret import Redactor
     from syncd.clock import SystemClock
+    from syncd.daemon.memory import share_heaps
     from syncd.daemon.sdnotify import Notifier
     from syncd.daemon.service import Service
 
+    share_heaps()
     invocation = Invocation.of(context)
     clock = SystemClock(threading.Event())
     redactor = Redactor()

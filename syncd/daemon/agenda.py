@@ -72,6 +72,9 @@ class Program(Protocol):
             StoreError: It could not be recorded.
         """
 
+    def rest(self) -> None:
+        """Nothing runs: give back what the next run can have again."""
+
     def close(self) -> None:
         """Close connections."""
 

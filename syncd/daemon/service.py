@@ -15,6 +15,7 @@ import structlog
 
 from syncd import __version__
 from syncd.daemon.agenda import Agenda, Ended, Program, Running
+from syncd.daemon.memory import give_back
 from syncd.daemon.sdnotify import Notifier
 from syncd.daemon.signals import handled
 from syncd.daemon.timer import Timer
@@ -125,6 +126,7 @@ class Service:
         self._duties: Sequence[Duty] = ()
         self._on_duty = threading.Lock()
         self._next: datetime | None = None
+        self._busy = False
 
     def ready(self) -> tuple[bool, str]:
         """Whether the daemon can work, and why not."""
@@ -215,6 +217,10 @@ class Service:
             self._next = now + _AWAY_PAUSE
         self._look_after(now)
         running = agenda.running()
+        if self._busy and not running:
+            agenda.program.rest()
+            give_back()
+        self._busy = bool(running)
         self._notifier.status(self._words(running))
         if not self._is_stuck(running):
             self._notifier.alive()
