@@ -96,6 +96,7 @@ class SqlStore:
         self._put_cursors = _upsert(database.insert(own.cursors), own.cursors, "partition_id")
         self._ledger = Ledger(database, now)
         self._claims = Claims(database, now)
+        self._ended: set[str] = set()
 
     def open(self, resource: Resource, table_names: frozenset[str]) -> Layout:
         """Make the resource's tables as the catalog has them, or bring them up to it, additively."""
@@ -433,7 +434,7 @@ class SqlStore:
 
     def lease(self, name: str, seconds: float) -> SqlLease:
         """Take a lease."""
-        return SqlLease(self._database, self._now, name, seconds)
+        return SqlLease(self._database, self._now, name, seconds, self._ended)
 
     def claim(self, lease: Fenced, principal: str, company_id: int, resources: Collection[str]) -> frozenset[str]:
         """Claim those resources that no other run is reading; which these are."""

@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
-from syncd.errors import JobBusy, LeaseLost
+from syncd.errors import JobBusy, LeaseLost, StoreUnavailable
 from syncd.storage import tables as own
 from syncd.storage.database import Database
 from syncd.storage.lease import Process, SqlLease
@@ -40,7 +41,7 @@ def ended() -> int:
 
 def hold(database: Database, process: Mapping[str, object], name: str = "job:field") -> SqlLease:
     """A lease of 60 seconds, whose owner is then said to be another process."""
-    lease = SqlLease(database, now, name, 60)
+    lease = SqlLease(database, now, name, 60, set())
     if process:
         with database.write() as connection:
             connection.execute(update(own.locks).where(own.locks.c.name == name).values(**process))
@@ -49,14 +50,14 @@ def hold(database: Database, process: Mapping[str, object], name: str = "job:fie
 
 def test_the_lease_of_a_process_that_died_here_is_taken_over_at_once(database: Database, ended: int) -> None:
     dead = hold(database, {"pid": ended})
-    assert SqlLease(database, now, "job:field", 60).fence == dead.fence + 1
+    assert SqlLease(database, now, "job:field", 60, set()).fence == dead.fence + 1
     with pytest.raises(LeaseLost, match="taken over field"):
         dead.renew()
 
 
 def test_the_lease_of_a_number_that_another_process_has_by_now_is_taken_over(database: Database) -> None:
     dead = hold(database, {"started": "1"})
-    assert SqlLease(database, now, "job:field", 60).fence == dead.fence + 1
+    assert SqlLease(database, now, "job:field", 60, set()).fence == dead.fence + 1
 
 
 @pytest.mark.parametrize(
@@ -75,13 +76,13 @@ def test_a_lease_is_respected_where_its_owner_may_be_alive(
 ) -> None:
     hold(database, {"pid": ended} | process if process else {})
     with pytest.raises(JobBusy, match="Job field is already run by process"):
-        SqlLease(database, now, "job:field", 60)
+        SqlLease(database, now, "job:field", 60, set())
 
 
 def test_the_lease_of_a_token_exchange_runs_out_even_if_its_process_died(database: Database, ended: int) -> None:
     hold(database, {"pid": ended}, "user:alice")
     with pytest.raises(JobBusy):
-        SqlLease(database, now, "user:alice", 60)
+        SqlLease(database, now, "user:alice", 60, set())
 
 
 def test_a_process_that_ended_and_waits_for_its_parent_has_ended() -> None:
@@ -90,3 +91,33 @@ def test_a_process_that_ended_and_waits_for_its_parent_has_ended() -> None:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         assert Process(own_process.host, child.pid, own_process.world, "1").has_ended()
     assert not own_process.has_ended()
+
+
+class Away(Database):
+    """A database that is away while somebody writes to it, as often as it is told."""
+
+    away = False
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        if self.away:
+            raise StoreUnavailable("The database does not answer.", "Check that the server runs.")
+        with super().write() as connection:
+            yield connection
+
+
+def test_a_lease_that_was_given_up_while_the_database_was_away_is_had_again_at_once_and_by_nobody_else(
+    database: Database,
+) -> None:
+    flaky, mine, another = Away(database.url), set[str](), set[str]()
+    lease = SqlLease(flaky, now, "job:field", 60, mine)
+    flaky.away = True
+    with pytest.raises(StoreUnavailable):
+        lease.release()
+    flaky.away = False
+    with pytest.raises(JobBusy, match="already run"):
+        SqlLease(flaky, now, "job:field", 60, another)
+    assert SqlLease(flaky, now, "job:field", 60, mine).fence == lease.fence + 1
+    with pytest.raises(JobBusy, match="already run"):
+        SqlLease(flaky, now, "job:field", 60, mine)
+    flaky.close()
