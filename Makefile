@@ -1,6 +1,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+RUNS   := $(VENV)/.runs
 STAMP  := $(VENV)/.installed
 
 # Tests and benchmarks start syncd hundreds of times: without bytecode on disk, each start would compile it anew.
@@ -8,13 +10,19 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint format clean torture bench
 
-$(STAMP): pyproject.toml constraints.txt
+$(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "syncd needs Python 3.11 or newer; say which with make PYTHON=python3.x")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[postgresql,alerts,dev]'
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNS): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable .
 	touch $@
 
-demo: $(STAMP)
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[postgresql,alerts,dev]'
+	touch $(RUNS) $@
+
+demo: $(RUNS)
 	$(BIN)/syncd demo
 
 test: $(STAMP)
