@@ -23,6 +23,7 @@ class Listing:
         seen: Records seen so far.
         rejected: Of these, rejected.
         sighted: Whether the keys seen are remembered in the store, for the sweep.
+        by: The run that began it, by its origin.
         first: First day, where it is of days.
         last: Last day.
     """
@@ -34,6 +35,7 @@ class Listing:
     seen: int
     rejected: int
     sighted: bool
+    by: str = ""
     first: str = ""
     last: str = ""
 

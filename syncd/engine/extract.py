@@ -9,15 +9,15 @@ from typing import Any
 
 import structlog
 
-from syncd.engine.cursor import Cursor, Listing, dump, later
+from syncd.engine.cursor import Cursor, Listing, begin, dump, later
 from syncd.engine.identity import Identified, Identifier
 from syncd.engine.options import Options
 from syncd.engine.ports import Clock, Lease, Progress, Source, Store
 from syncd.engine.session import Session
-from syncd.engine.strategy import Spec, fill, listings
+from syncd.engine.strategy import Spec, catch_up, fill, listings
 from syncd.engine.sweep import judge
 from syncd.engine.writer import Item, Writer
-from syncd.errors import RequestRejected, Stopped, Unavailable
+from syncd.errors import BadAnswer, RequestRejected, Stopped, Unavailable
 from syncd.model import (
     Continuation,
     Counts,
@@ -165,6 +165,8 @@ class Extract:
         self._resource = session.resource
         self._session = session
         self._partition = partition
+        # A listing that was begun before this run, and before those that it goes on with.
+        self._foreign = cursor.listing is not None and cursor.listing.by != tools.origin
         self._cursor = cursor
         self._minimiser = session.minimiser
         self._tools = tools
@@ -183,6 +185,8 @@ class Extract:
             SyncdError: What the source or the store raise; what was committed stays, and the next run goes on there.
         """
         now = self._tools.clock.now()
+        if self._foreign and not self._can_catch_up:
+            self._cursor = begin(self._cursor)
         try:
             self._read_all(listings(self._resource, self._partition, self._cursor, self._tools.options, now), outcome)
         except (RequestRejected, Unavailable) as error:
@@ -194,10 +198,22 @@ class Extract:
             )  # fmt: skip
             self._read_all(again, outcome)
 
+    @property
+    def _can_catch_up(self) -> bool:
+        """Whether a listing that an earlier run began can be gone on with.
+
+        What changed in its first pages since must be right after this run, and only some lists tell what changed.
+        """
+        return self._resource.incremental and self._resource.window is None
+
     def _read_all(self, specs: Iterator[Spec], outcome: Outcome) -> None:
         for spec in list(specs):
             if not self._read_listing(spec, outcome):
                 return
+        if self._foreign:
+            now = self._tools.clock.now()
+            spec = catch_up(self._resource, self._partition, self._cursor, self._tools.options, now)
+            self._read_listing(spec, outcome)
 
     def _read_listing(self, spec: Spec, outcome: Outcome) -> bool:
         """Read one listing to its end, again where it moves meanwhile; whether it was believed."""
@@ -216,6 +232,12 @@ class Extract:
                     self._conclude(outcome, reading, str(drift))
                     return False
                 reading = self._fresh(spec)
+            except BadAnswer:
+                # What came before may be as spoilt as this: the next run begins anew.
+                self._cursor = begin(self._cursor)
+                if self._cursor.stored:
+                    self._tools.writer.put(self._item(Write(self._partition, cursor=dump(self._cursor)), outcome))
+                raise
             else:
                 return self._finish(spec, reading, outcome)
         return False
@@ -235,7 +257,8 @@ class Extract:
         )
 
     def _fresh(self, spec: Spec) -> _Reading:
-        self._cursor = replace(self._cursor, listing=None)
+        self._cursor = begin(self._cursor)
+        self._foreign = False
         if not spec.complete:
             return _Reading()
         if not self._cursor.stored:
@@ -384,6 +407,7 @@ class Extract:
             seen=reading.seen,
             rejected=reading.rejected,
             sighted=reading.sighted,
+            by=self._cursor.listing.by if self._cursor.listing else self._tools.origin,
             first=first,
             last=last,
         )
@@ -395,7 +419,7 @@ class Extract:
         settled = self._settle(spec, reading, outcome) if spec.complete else _Settled(reading.stored)
         reading.stored = settled.stored
         if settled.believed:
-            self._cursor = self._reached_by(spec, started, by=None if outcome.note else self._tools.origin)
+            self._cursor = self._reached_by(spec, started, by=self._proved_by(outcome))
             if settled.note:
                 self._log.warning("rows were deleted", why=settled.note)
         else:
@@ -408,6 +432,9 @@ class Extract:
             whole = spec.kind == "all" and settled.believed
             self._conclude(outcome, reading, settled.note, standing=settled.stored if whole else None)
         return settled.believed
+
+    def _proved_by(self, outcome: Outcome) -> str | None:
+        return None if outcome.note or self._foreign else self._tools.origin
 
     def _settle(self, spec: Spec, reading: _Reading, outcome: Outcome) -> _Settled:
         """Compare a complete listing with the store, and take from the store what is gone."""

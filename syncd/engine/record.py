@@ -65,7 +65,7 @@ def _opened(store: Store, record: RunRecord, *, may_resume: bool) -> RunRecord:
     if found is not None and goes_on(found, record.started_at):
         record = replace(record, resumes=found.origin)
     store.open_run(record)
-    if found is not None and record.resumes is not None:
+    if found is not None and found.read and record.resumes is not None:
         _log.info(
             f"goes on where run {found.run_id} stopped: {found.read:,} partitions are already read",
             job=record.job,

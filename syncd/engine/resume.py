@@ -21,7 +21,7 @@ never comes to its end does not leave its tables as they were."""
 
 def goes_on(found: Interrupted, now: datetime) -> bool:
     """Whether a run that begins now goes on with the one before it."""
-    return found.read > 0 and now - found.alive_at <= LONGEST_SILENCE
+    return now - found.alive_at <= LONGEST_SILENCE
 
 
 def is_read(cursor: Cursor, origin: str, options: Options, now: datetime) -> bool:

@@ -344,9 +344,10 @@ class _Shared:
         """The next item, or None at the end.
 
         Raises:
-            Stopped: The program was asked to stop.
+            Stopped: The program was asked to stop before the end.
         """
-        if clock.stopping():
-            raise Stopped(STOPPED)
         with self._lock:
-            return next(self._items, None)
+            item = next(self._items, None)
+        if item is not None and clock.stopping():
+            raise Stopped(STOPPED)
+        return item

@@ -100,6 +100,12 @@ def listings(
         yield from _deleted(resource, partition, request, _span(resource, options, now))
 
 
+def catch_up(resource: Resource, partition: Partition, cursor: Cursor, options: Options, now: datetime) -> Spec:
+    """The listing of what changed since a complete listing began that took longer than a run."""
+    request = _request(resource, partition, _priority(cursor, options, full=False))
+    return _changes(resource, request, cursor, options, now)
+
+
 def mode_of(resource: Resource, partition: Partition, cursor: Cursor, options: Options, now: datetime) -> Mode:
     """Whether a partition is read whole or for its changes."""
     listed = resource.incremental or _recent(resource) or resource.window is not None

@@ -10,7 +10,7 @@ import pytest
 from support.fake import LOGS, PLAIN, THINGS, Bench, stamp
 
 from syncd.catalog.resource import Resource, Window
-from syncd.errors import Refused, Unavailable
+from syncd.errors import BadAnswer, Refused, Unavailable
 from syncd.model import Counts
 
 
@@ -91,6 +91,19 @@ def test_a_run_goes_on_where_an_interrupted_one_stopped_and_asks_for_nothing_twi
     bench.source.asked.clear()
     bench.run()
     assert {one.path for one in bench.source.asked} == {THINGS.path, PLAIN.path}
+
+
+def test_a_listing_that_answers_nonsense_is_begun_anew_by_the_next_run(bench: Bench) -> None:
+    listed = [thing(bench, number) for number in range(4)]
+    bench.source.page_size = 2
+    bench.source.lists[THINGS.path] = [thing(bench, 99), *listed[1:]]
+    bench.source.between = lambda _: bench.source.errors.update({THINGS.path: BadAnswer("The pages go round.")})
+    assert bench.run().status == "failed"
+    bench.source.errors.clear()
+    bench.source.between = lambda _: None
+    bench.source.lists[THINGS.path] = listed
+    assert bench.run().status == "ok"
+    assert bench.rows("select id from things where _syncd_deleted_at is null order by id") == [(0,), (1,), (2,), (3,)]
 
 
 @pytest.mark.parametrize(("minutes", "full"), [(16, False), (0, True)])

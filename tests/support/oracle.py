@@ -182,9 +182,9 @@ def _put_rest(item: dict[str, Any], path: Path) -> None:
 
 
 def _names_type(item: Mapping[str, Any], path: Path) -> bool:
-    """Whether the type of a custom field stands there, which may be stored or not."""
-    field = _dig(item, path[:-1])
-    return path[-1:] == ("data_type",) and isinstance(field, Mapping) and "value" in field
+    """Whether the type of a custom field stands there, or a part of it, which may be stored or not."""
+    fields = (_dig(item, path[:depth]) for depth, name in enumerate(path) if name == "data_type")
+    return any(isinstance(field, Mapping) and "value" in field for field in fields)
 
 
 def _pruned(value: Any) -> Any:

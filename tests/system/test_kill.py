@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import signal
@@ -23,6 +24,8 @@ LATENCY = 0.03
 """Seconds until an answer comes; with one worker, one request is under way at a time, as at the pace of a real quota."""
 MORE = 0.05
 """Requests that kills may add, as a share of an undisturbed load's."""
+
+_log = logging.getLogger(__name__)
 
 MakeSandbox = Callable[..., Sandbox]
 
@@ -99,7 +102,7 @@ def check_runs(site: Site, kills: int) -> None:
 
 
 def test_a_first_load_killed_again_and_again_equals_its_source_and_takes_hardly_more_requests(
-    tmp_path: Path, make_sandbox: MakeSandbox, database_url: str, record_property: Callable[[str, object], None]
+    tmp_path: Path, make_sandbox: MakeSandbox, database_url: str
 ) -> None:
     trial = trial_of(database_url)
     box = make_sandbox(quota=QUOTA, projects=trial.projects)
@@ -112,5 +115,5 @@ def test_a_first_load_killed_again_and_again_equals_its_source_and_takes_hardly_
     box.faults.clear()
     check_tables(site)
     check_runs(site, trial.kills)
-    record_property("requests", f"{undisturbed} undisturbed, {requests} with {trial.kills} kills")
+    _log.info("%s requests undisturbed, %s with %s kills", undisturbed, requests, trial.kills)
     assert requests <= undisturbed * (1 + MORE)
