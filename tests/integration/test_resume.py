@@ -143,3 +143,12 @@ def test_partitions_that_the_interrupted_run_has_read_count_as_fresh(bench: Benc
     bench.run(workers=1)
     fresh = {one.resource: one for one in Reports(bench.database).freshness(["job"])}
     assert {name: one.partitions for name, one in fresh.items()} == {"things": 1, "plain": 1, "long": 1}
+
+
+def test_a_listing_under_way_for_long_begins_anew_where_changes_cannot_be_asked_for(bench: Bench) -> None:
+    bench.source.lists[PLAIN.path] = [record(bench, number) for number in range(10, 20)]
+    stopped(bench)
+    bench.clock.advance(minutes=20)
+    bench.source.lists[PLAIN.path][0] = record(bench, 10, "changed")
+    assert bench.run(workers=1).status is Status.OK
+    assert bench.rows("SELECT name FROM plain WHERE id = 10") == [("changed",)]
