@@ -235,6 +235,8 @@ class _Builder:
         _read_tree(root, tree, ())
         for addition in self._additions:
             _read_addition(root, addition)
+            if addition.name and addition.path[-1] == ITEM:
+                self._tables.claim(addition.name)
         scope = self._scope(root)
         content_key = not resource.key
         key = (CONTENT_KEY,) if content_key else tuple(safe_name(part) for part in resource.key)

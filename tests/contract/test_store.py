@@ -732,6 +732,17 @@ def test_a_child_table_found_later_takes_the_name_of_no_other_resource(shelf: Sh
     assert [table.name for table in wider.tables()] == ["codes", "codes__slots"]
 
 
+def test_a_child_table_found_later_takes_the_name_of_no_other_child_table(shelf: Shelf, desk: Desk) -> None:
+    store = shelf.store()
+    layout = store.open(CODES, frozenset({"codes"}))
+    layout = store.widen(layout, [Addition(("slots", "[]"), "table"), Addition(("slots", "[]", "a"), "text")], "run-1")
+    for number, name in enumerate(("Slots", "SLOTS")):
+        layout = store.widen(layout, [Addition((name, "[]"), "table")], f"run-{number + 2}")
+    named = {child.path: child.name for child in layout.table.children}
+    assert named == {("slots",): "codes_slots", ("Slots",): "codes__slots", ("SLOTS",): "codes__slots_2"}
+    assert shelf.store().open(CODES, frozenset({"codes"})) == layout
+
+
 # Leases, claims, and who may write.
 
 
