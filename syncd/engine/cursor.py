@@ -51,6 +51,8 @@ class Cursor:
         listing: Set while one is under way.
         days: First and last day of dated logs that a first load has covered, or None.
         refreshed: Last day that a refresh of dated logs has reached, while one is under way.
+        refreshed_at: When that refresh began, server's clock.
+        refreshed_by: The run that reads it, by its origin.
         doubt: How many rows the last listing missed, where it was not believed.
         doubt_by: The run that read that listing, by its origin.
         deleted_at: When Procore's own list of deleted records was read last.
@@ -63,6 +65,8 @@ class Cursor:
     listing: Listing | None = None
     days: tuple[str, str] | None = None
     refreshed: str | None = None
+    refreshed_at: datetime | None = None
+    refreshed_by: str | None = None
     doubt: int | None = None
     doubt_by: str | None = None
     deleted_at: datetime | None = None
@@ -76,6 +80,14 @@ class Cursor:
     def settled(self) -> Cursor:
         """The same cursor without the doubt that a listing left."""
         return replace(self, doubt=None, doubt_by=None)
+
+    def reached(self, day: str, by: str, at: datetime) -> Cursor:
+        """The cursor after days that a run read for a refresh, up to this one."""
+        return replace(self, refreshed=day, refreshed_at=self.refreshed_at or at, refreshed_by=by)
+
+    def whole(self) -> Cursor:
+        """The same cursor with no refresh of dated logs under way."""
+        return replace(self, refreshed=None, refreshed_at=None, refreshed_by=None)
 
     def proved(self, by: str | None, at: datetime) -> Cursor:
         """The cursor after a complete listing that began at a moment and was read by a run."""
@@ -96,6 +108,8 @@ def load(state: CursorState | None) -> Cursor:
         listing=_listing(listing) if listing else None,
         days=(days[0], days[1]) if days else None,
         refreshed=data.get("refreshed"),
+        refreshed_at=datetime.fromisoformat(data["refreshed_at"]) if "refreshed_at" in data else None,
+        refreshed_by=data.get("refreshed_by"),
         doubt=data.get("doubt"),
         doubt_by=data.get("doubt_by"),
         deleted_at=datetime.fromisoformat(data["deleted_at"]) if "deleted_at" in data else None,
@@ -108,7 +122,7 @@ def dump(cursor: Cursor) -> CursorState:
     data: dict[str, Any] = {}
     if cursor.listing is not None:
         data["listing"] = asdict(cursor.listing)
-    for name in ("days", "refreshed", "doubt", "doubt_by", "deleted_at"):
+    for name in ("days", "refreshed", "refreshed_at", "refreshed_by", "doubt", "doubt_by", "deleted_at"):
         value = getattr(cursor, name)
         if value is not None:
             data[name] = value

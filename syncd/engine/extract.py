@@ -187,6 +187,9 @@ class Extract:
         now = self._tools.clock.now()
         if self._foreign and not self._can_catch_up:
             self._cursor = begin(self._cursor)
+        if self._cursor.refreshed_by != self._tools.origin:
+            # Days that an earlier run read may have changed before this one began.
+            self._cursor = self._cursor.whole()
         try:
             self._read_all(listings(self._resource, self._partition, self._cursor, self._tools.options, now), outcome)
         except (RequestRejected, Unavailable) as error:
@@ -505,20 +508,18 @@ class Extract:
         today = self._tools.clock.now().date().isoformat()
         first, last = spec.days
         reached_today = last >= today
-        if cursor.days is None:
-            earliest = later(today, -self._tools.options.logs_from.days)
-            if reached_today:
-                days = (min(first, earliest), today)
-                return replace(cursor.proved(by, started), days=days, refreshed=None, watermark=started)
-            return replace(cursor, refreshed=last)
-        if reached_today:
-            span = (min(first, cursor.days[0]), max(today, cursor.days[1]))
-            whole = first <= later(today, -self._tools.options.logs_from.days) or cursor.refreshed is not None
-            reached = cursor.proved(by, started) if whole else cursor.settled()
-            return replace(reached, days=span, refreshed=None, watermark=started)
-        if last < cursor.days[0]:
+        if not reached_today and cursor.days is not None and last < cursor.days[0]:
             return replace(cursor, days=(first, cursor.days[1]) if last == later(cursor.days[0], -1) else cursor.days)
-        return replace(cursor, refreshed=last)
+        if not reached_today:
+            return cursor.reached(last, self._tools.origin, started)
+        began = cursor.refreshed_at or started
+        earliest = later(today, -self._tools.options.logs_from.days)
+        whole = cursor.days is None or first <= earliest or cursor.refreshed is not None
+        span = (min(first, earliest), today)
+        if cursor.days is not None:
+            span = (min(first, cursor.days[0]), max(today, cursor.days[1]))
+        reached = cursor.proved(by, began) if whole else cursor.settled()
+        return replace(reached.whole(), days=span, watermark=began)
 
     def _conclude(self, outcome: Outcome, reading: _Reading, note: str, *, standing: int | None = None) -> None:
         """Commit the cursor as it stands and what the listing proved."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -302,6 +303,53 @@ def test_dated_logs_are_read_back_to_their_start_and_past_days_again_on_each_run
     bench.run(accept_deletes=True)
     assert bench.rows("select id from logs where _syncd_deleted_at is not null") == [(2,)]
     assert bench.rows("select id from logs where _syncd_deleted_at is null") == [(1,)]
+
+
+YEARS = timedelta(days=800)
+"""So many days are asked for in three listings."""
+
+
+def dated(bench: Bench, number: int, date: str, **fields: Any) -> dict[str, Any]:
+    return {"id": number, "date": date, "note": "a", "updated_at": stamp(bench.clock.now()), **fields}
+
+
+@pytest.mark.parametrize(("minutes", "listings"), [(1, 2), (20, 3)])
+def test_days_that_an_earlier_run_has_read_are_asked_for_again_unless_this_one_goes_on_with_it(
+    make: Make, minutes: int, listings: int
+) -> None:
+    bench = make(replace(LOGS, window=Window("start_date", "end_date", "date")))
+    later = [dated(bench, number, "2025-06-01") for number in range(2, 7)]
+    bench.source.lists[LOGS.path] = [dated(bench, 1, "2024-06-01"), *later]
+    bench.source.page_size = 2
+    bench.source.between = lambda _: setattr(bench.clock, "stopped", True)
+    assert bench.run(logs_from=YEARS).exit_code == 3
+    bench.clock.stopped = False
+    bench.source.between = lambda _: None
+    bench.source.asked.clear()
+    bench.clock.advance(minutes=minutes)
+    bench.source.lists[LOGS.path][0]["note"] = "edited"
+    assert bench.run(logs_from=YEARS).status == "ok"
+    assert len(bench.source.asked) == listings
+    assert bench.rows("select note from logs where id = 1") == [("a" if listings == 2 else "edited",)]
+
+
+def test_what_changed_among_days_already_read_while_later_ones_were_is_right_after_the_next_run(make: Make) -> None:
+    bench = make(replace(LOGS, window=Window("start_date", "end_date", "date"), updated_at="filters[updated_at]"))
+    later = [dated(bench, number, "2025-06-01") for number in range(2, 5)]
+    bench.source.lists[LOGS.path] = [dated(bench, 1, "2024-06-01"), *later]
+    bench.source.page_size = 2
+
+    def edit(_: int) -> None:
+        bench.clock.advance(minutes=10)
+        bench.source.lists[LOGS.path][0] = dated(bench, 1, "2024-06-01", note="edited")
+        bench.clock.advance(minutes=10)
+
+    bench.source.between = edit
+    assert bench.run(logs_from=YEARS).status == "ok"
+    bench.source.between = lambda _: None
+    bench.clock.advance(minutes=1)
+    assert bench.run(logs_from=YEARS).status == "ok"
+    assert bench.rows("select note from logs where id = 1") == [("edited",)]
 
 
 def test_two_jobs_never_list_one_resource_at_once(make: Make) -> None:
