@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sqlalchemy import text
@@ -131,7 +131,9 @@ class _Stored:
                 _put(rebuilt, column.path, raw if same else ("stored", value))
         for name, value in misfits.items():
             if not _names_type(item, tuple(name.split("."))):
-                _put(rebuilt, tuple(name.split(".")), value)
+                path = tuple(name.split("."))
+                raw = _dig(item, path)
+                _put(rebuilt, path, raw if _is_number(raw) and _same_number(value, raw) else value)
         plain = json.loads(json.dumps(item))
         for child in table.children:
             _put_rest(plain, child.path)
@@ -197,6 +199,18 @@ def _pruned(value: Any) -> Any:
     if isinstance(value, list):
         return [_pruned(inner) for inner in value] or None
     return value
+
+
+def _is_number(raw: Any) -> bool:
+    return isinstance(raw, int | float) and not isinstance(raw, bool)
+
+
+def _same_number(misfit: Any, raw: float) -> bool:
+    """Whether a misfit is a number as text: SQLite keeps so what has more digits than its columns hold."""
+    try:
+        return isinstance(misfit, str) and Decimal(misfit) == Decimal(str(raw))
+    except InvalidOperation:
+        return False
 
 
 def _same(kind: str, stored: Any, raw: Any, *, sqlite: bool) -> bool:  # noqa: PLR0911 - one per type
