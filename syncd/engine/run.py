@@ -55,6 +55,7 @@ class _Tally:
         self.misfits = 0
         self.worked = 0
         self.broken = 0
+        self.ended = 0
         self.counts = Counts()
         self._notes: dict[str, int] = {}
 
@@ -71,6 +72,7 @@ class _Tally:
     def worked_out(self, outcome: Outcome) -> None:
         """A partition was read to its end."""
         with self._lock:
+            self.ended += 1
             self.worked += 1
             self.full += outcome.mode is Mode.FULL
             self.misfits += outcome.misfits
@@ -80,12 +82,14 @@ class _Tally:
     def was_read(self) -> None:
         """An interrupted run that this one goes on with has read a partition to its end."""
         with self._lock:
+            self.ended += 1
             self.worked += 1
             self.full += 1
 
     def failed(self, note: str, *, refused: bool) -> None:
         """A partition could not be read; `note` is empty where that is as the operator wants it."""
         with self._lock:
+            self.ended += 1
             self.broken += not refused
             if note:
                 self._note(note)
@@ -93,8 +97,16 @@ class _Tally:
     def _note(self, text: str) -> None:
         self._notes[text] = self._notes.get(text, 0) + 1
 
-    def report(self, resource: str, missing: str) -> ResourceReport:
-        """How it ended; `missing` says where nothing could be asked for, which is no failure."""
+    def report(self, resource: str, missing: str, *, cut: bool) -> ResourceReport:
+        """How it ended.
+
+        Args:
+            resource: Its name.
+            missing: Says where nothing could be asked for, which is no failure.
+            cut: Whether the run was cut short.
+        """
+        if cut and (not self.ended or self.ended < self.partitions):
+            self._note("the run ended before all of it was read")
         status = Status.OK
         if self._notes:
             status = Status.FAILED if self.broken and not self.worked else Status.PARTIAL
@@ -291,7 +303,8 @@ class Run:
 
     def _report(self, error: SyncdError | None) -> RunReport:
         missing = {name: self._ports.catalog[name].without_values for name in self._tallies}
-        resources = tuple(tally.report(name, missing[name]) for name, tally in self._tallies.items())
+        cut = error is not None
+        resources = tuple(tally.report(name, missing[name], cut=cut) for name, tally in self._tallies.items())
         status, exit_code = _outcome([resource.status for resource in resources], error)
         for name, tally in self._tallies.items():
             if tally.misfits:

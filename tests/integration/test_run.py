@@ -74,6 +74,7 @@ def interrupt(bench: Bench) -> None:
     bench.source.between = lambda _: setattr(bench.clock, "stopped", True)
     report = bench.run(workers=1)
     assert (report.status, report.exit_code) == ("partial", 3)
+    assert [(one.resource, one.status) for one in report.resources] == [("things", "ok"), ("plain", "partial")]
     bench.clock.stopped = False
     bench.source.between = lambda _: None
     bench.source.asked.clear()
