@@ -41,6 +41,7 @@ from syncd.config.settings import Job
 from syncd.daemon.due import Schedule, upcoming
 from syncd.engine.allowance import Demand
 from syncd.engine.forecast import forecast
+from syncd.engine.offload import Helpers, useful
 from syncd.engine.ports import Clock, Progress
 from syncd.engine.probe import Finding, Probe
 from syncd.engine.record import recorded
@@ -175,6 +176,7 @@ class App:
         self.pacer = Pacer(quota, kit.clock, procore.quota_share)
         self.ledger = RequestLedger(SqlRequests(self.database, self.client_digest), kit.clock)
         self._circuit = Circuit(kit.clock)
+        self._helpers = Helpers(useful())
         self._lock = threading.Lock()
         self._managers: dict[Principal, TokenManager] = {}
 
@@ -348,6 +350,7 @@ class App:
                         progress=watched,
                         log=_log.bind(run_id=run_id, job=name),
                         pseudonym_key=self.keyring.pseudonym_key,
+                        assistance=self._helpers,
                     ),
                 ),
                 may_resume=request.is_plain,

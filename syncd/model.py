@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -144,6 +144,10 @@ class ListRequest:
     overlap: bool = True
 
 
+Reader = Callable[[bytes], Sequence[Any] | None]
+"""Reads the records of a page from its body; None where that takes a parser that knows the unusual, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Continuation:
     """Where a listing goes on: enough to ask for the next page from another process.
@@ -196,14 +200,17 @@ class TableRows:
         table: The table's name.
         columns: Names; syncd's bookkeeping columns are the store's to add.
         values: Of each column, in that order, its value in every row, as `syncd.catalog.layout` says for its type.
+        packed: In place of values: a line per row, as the store's `packing` made it. Lines of a resource's own table
+            end with the columns for content hash and misfits, which `columns` does not name.
     """
 
     table: str
     columns: tuple[str, ...]
     values: Sequence[Sequence[Any]]
+    packed: bytes | None = None
 
     def __len__(self) -> int:
-        return len(self.values[0])
+        return len(self.values[0]) if self.packed is None else self.packed.count(b"\n")
 
     def only(self, rows: Sequence[int]) -> TableRows:
         """The rows of these numbers."""

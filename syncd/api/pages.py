@@ -240,9 +240,10 @@ def unwrap(data: Any, request: ListRequest) -> Sequence[Any]:
 
 def _listed(data: Any, request: ListRequest) -> Sequence[Any]:
     envelope = request.envelope
+    items: Sequence[Any]
     if envelope == "object":
         items = data if isinstance(data, list) else [data]
-    elif isinstance(data, list):
+    elif isinstance(data, Sequence) and not isinstance(data, str):
         items = data
     else:
         for key in _envelope_keys(envelope):

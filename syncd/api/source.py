@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from syncd.api.client import Answer, Client
 from syncd.api.pages import pages
-from syncd.model import ListRequest, Page, Priority
+from syncd.model import ListRequest, Page, Priority, Reader
 
 
 class Api:
@@ -27,9 +28,9 @@ class Api:
         """HTTP requests sent so far, refused and repeated ones included."""
         return self._client.requests
 
-    def pages(self, request: ListRequest) -> Iterator[Page]:
-        """The pages of a listing from `request.start` on."""
-        return pages(self._send, request, self._client.api_url)
+    def pages(self, request: ListRequest, reader: Reader | None = None) -> Iterator[Page]:
+        """The pages of a listing from `request.start` on; `reader` reads them where it can."""
+        return pages(partial(self._send, reader), request, self._client.api_url)
 
     def get(
         self,
@@ -41,7 +42,7 @@ class Api:
         """One GET request's parsed JSON."""
         return self._client.send("GET", path, params, company_id, priority=priority, waiting=self._waiting).data
 
-    def _send(self, request: ListRequest, params: Sequence[tuple[str, str]]) -> Answer:
+    def _send(self, reader: Reader | None, request: ListRequest, params: Sequence[tuple[str, str]]) -> Answer:
         return self._client.send(
             request.method,
             request.path,
@@ -50,4 +51,5 @@ class Api:
             body=request.body,
             priority=request.priority,
             waiting=self._waiting,
+            reader=reader,
         )

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import structlog
 
 from syncd.engine.cursor import Cursor, Listing, begin, dump, later
-from syncd.engine.identity import Identified, Identifier
+from syncd.engine.identity import Identified, Identifier, key_text
 from syncd.engine.options import Options
-from syncd.engine.ports import Clock, Lease, Progress, Source, Store
+from syncd.engine.ports import Assistance, Clock, Lease, Progress, Source, Store
+from syncd.engine.prepare import Prepared, is_deleted
 from syncd.engine.session import Session
+from syncd.engine.shape import Shaped
 from syncd.engine.strategy import Spec, catch_up, fill, listings
 from syncd.engine.sweep import judge
 from syncd.engine.writer import Item, Writer
@@ -28,6 +29,7 @@ from syncd.model import (
     Page,
     Partition,
     Proof,
+    Reader,
     Record,
     Status,
     Write,
@@ -37,6 +39,8 @@ _log = structlog.get_logger(__name__)
 
 _READINGS = 3
 """How often a listing that does not agree with itself is read before the partition is reported instead."""
+_ARRAYS = ("array", "data")
+"""Envelopes in which a page is an array, or has one under `data`."""
 _SWEEP = 1_000
 """Rows that become tombstones in one transaction."""
 _TOO_MUCH = frozenset({400, 408, 413, 422})
@@ -54,6 +58,7 @@ class Tools:
 
     source: Source
     store: Store
+    assistance: Assistance
     writer: Writer
     clock: Clock
     progress: Progress
@@ -270,7 +275,7 @@ class Extract:
 
     def _read_pages(self, spec: Spec, reading: _Reading, outcome: Outcome) -> None:
         start = self._cursor.listing.next if self._cursor.listing else None
-        for page in self._tools.source.pages(replace(spec.request, start=start)):
+        for page in self._tools.source.pages(replace(spec.request, start=start), self._reader(spec, reading)):
             if reading.started_at is None:
                 reading.started_at = page.server_time
                 if page.next is None:
@@ -288,19 +293,12 @@ class Extract:
             raise Drift(f"Procore announced {reading.total} records and listed {reading.seen}")
 
     def _page(self, spec: Spec, reading: _Reading, page: Page, outcome: Outcome) -> Sequence[Record]:
-        items: Sequence[Any] = page.records
-        if self._minimiser.active:
-            items = [self._minimiser.record(item) for item in items]
-        if page.overlap and reading.seam:
-            items = items[self._covered(items[: page.overlap], reading.seam) :]
-        found = self._identifier.identify(items)
-        if items:
-            reading.seam = self._identifier.mark(items[-1])
-        reading.seen += len(items)
+        count, found, shaped = self._look(reading, page)
+        reading.seen += count
         if spec.kind == "deleted":
             self._gone(found, outcome)
             return found.records
-        live, gone = _split(found) if spec.with_deleted else (found, [])
+        live, gone = _split(found) if spec.with_deleted and shaped is None else (found, [])
         known = self._tools.store.known(self._session.layout, self._partition, live.keys) if live.keys else {}
         reading.stored += len(found.keys)
         reading.rejected += len(found.rejects)
@@ -309,10 +307,10 @@ class Extract:
         if reading.keys is not None:
             reading.keys = frozenset(found.keys)
         outcome.rejected += len(found.rejects)
-        write = self._write(live, known, outcome, plain=page.plain)
+        write = self._write(live, known, outcome, plain=page.plain, shaped=shaped)
         write = replace(
             write,
-            counts=replace(write.counts, read=len(items), rejected=len(found.rejects)),
+            counts=replace(write.counts, read=count, rejected=len(found.rejects)),
             arrived=arrived,
             gone=gone,
             rejects=found.rejects,
@@ -321,11 +319,44 @@ class Extract:
         )
         if page.next is None:
             reading.last = self._item(write, outcome, found)
-        elif items or write.cursor is not None:
+        elif count or write.cursor is not None:
             self._cursor = replace(self._cursor, stored=True)
             self._tools.writer.put(self._item(write, outcome, found))
-        self._tools.progress.page(self._partition, len(items))
+        self._tools.progress.page(self._partition, count)
         return found.records
+
+    def _look(self, reading: _Reading, page: Page) -> tuple[int, Identified, Shaped | None]:
+        """How many records a page adds, which they are, and their rows where they are made ready."""
+        items = page.records
+        repeats = page.overlap if reading.seam else 0
+        if isinstance(items, Prepared):
+            skip = self._covered(items.marks(repeats), reading.seam) if repeats else 0
+            if skip == len(items.skipped):
+                reading.seam = key_text(items.found.keys[-1])
+                return len(items.found.keys), items.found, items.shaped
+        if self._minimiser.active:
+            items = [self._minimiser.record(item) for item in items]
+        if repeats:
+            items = items[self._covered([self._identifier.mark(item) for item in items[:repeats]], reading.seam) :]
+        found = self._identifier.identify(items)
+        if items:
+            reading.seam = self._identifier.mark(items[-1])
+        return len(items), found, None
+
+    def _reader(self, spec: Spec, reading: _Reading) -> Reader | None:
+        """Who reads the pages of a listing that is likely to be all new."""
+        request = spec.request
+        has_array = request.paging in ("page", "none") and request.group is None and request.envelope in _ARRAYS
+        if not has_array or spec.kind == "deleted" or self._minimiser.active or self._details:
+            return None
+        tools = self._tools
+
+        def read(text: bytes) -> Prepared | None:
+            if reading.before != 0 or reading.fresh != reading.stored:
+                return None
+            return tools.assistance.prepare(self._session.recipe, self._partition, text, reading.seam)
+
+        return read
 
     def _gone(self, found: Identified, outcome: Outcome) -> None:
         if not found.keys:
@@ -336,23 +367,30 @@ class Extract:
             write = Write(self._partition, gone=gone, remove=self._tools.options.remove)
             self._tools.writer.put(self._item(write, outcome))
 
-    def _covered(self, items: Sequence[Any], seam: str) -> int:
+    def _covered(self, marks: Sequence[str], seam: str) -> int:
         """How many of a page's first records earlier pages have covered.
 
         Args:
-            items: As many of its first as it should repeat at most.
+            marks: Identities of as many of its first as it should repeat at most.
             seam: The last record before the page.
 
         Raises:
             Drift: The seam is not among them. Where it stands further on, it moved itself, or something came in before
                 it, and what stands before it may be new.
         """
-        marks = [self._identifier.mark(item) for item in items]
         if seam not in marks:
             raise Drift("A page does not begin where the page before it ended")
         return marks.index(seam) + 1
 
-    def _write(self, found: Identified, known: Mapping[Key, Known], outcome: Outcome, *, plain: bool) -> Write:
+    def _write(
+        self,
+        found: Identified,
+        known: Mapping[Key, Known],
+        outcome: Outcome,
+        *,
+        plain: bool,
+        shaped: Shaped | None = None,
+    ) -> Write:
         """What a page changes in the store."""
         changed: list[int] = []
         seen: list[Key] = []
@@ -370,10 +408,12 @@ class Extract:
         if not changed:
             return Write(self._partition, counts=counts, seen=seen, remove=remove)
         keys = [found.keys[row] for row in changed]
-        records = [found.records[row] for row in changed]
-        if self._details:
-            records = [self._detailed(record, key) for record, key in zip(records, keys, strict=True)]
-        shaped = self._session.shape(self._partition, records, keys, plain=plain and not self._details)
+        if shaped is None or len(changed) < len(found.keys):
+            chosen = found.records[:]
+            records = [chosen[row] for row in changed]
+            if self._details:
+                records = [self._detailed(record, key) for record, key in zip(records, keys, strict=True)]
+            shaped = self._session.shape(self._partition, records, keys, plain=plain and not self._details)
         outcome.misfits += shaped.misfit_count
         return Write(
             self._partition,
@@ -549,11 +589,13 @@ class Extract:
             reading.last = None
 
     def _item(self, write: Write, outcome: Outcome, found: Identified | None = None) -> Item:
-        records: Sequence[Record] = ()
-        if found is not None and write.keys:
+        if found is None or not write.keys:
+            return Item(write, (), outcome.add)
+        if len(write.keys) < len(found.keys):
             by_key = dict(zip(found.keys, found.records, strict=True))
-            records = [by_key[key] for key in write.keys]
-        return Item(write, records, outcome.add)
+            return Item(write, [by_key[key] for key in write.keys], outcome.add)
+        records, keys = found.records, write.keys
+        return Item(write, records, outcome.add, lambda: self._session.shape(self._partition, records[:], keys))
 
 
 def _stands(known: Known | None) -> bool:
@@ -562,7 +604,7 @@ def _stands(known: Known | None) -> bool:
 
 def _split(found: Identified) -> tuple[Identified, list[Key]]:
     """Live records, and keys of those that Procore shows as deleted."""
-    gone = [row for row, record in enumerate(found.records) if _is_deleted(record)]
+    gone = [row for row, record in enumerate(found.records) if is_deleted(record)]
     if not gone:
         return found, []
     dead = set(gone)
@@ -574,10 +616,6 @@ def _split(found: Identified) -> tuple[Identified, list[Key]]:
         hashes=[found.hashes[row] for row in keep],
     )
     return live, [found.keys[row] for row in gone]
-
-
-def _is_deleted(record: Record) -> bool:
-    return any(record.get(name) not in (None, False, "") for name in ("deleted_at", "deleted", "is_deleted"))
 
 
 def _reached(records: Sequence[Record], since: datetime) -> bool:

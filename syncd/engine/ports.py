@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
 from syncd.catalog.layout import Addition, Layout
 from syncd.catalog.resource import Resource
+from syncd.engine.prepare import Packing, Prepared, Recipe
 from syncd.model import (
     Counts,
     CursorState,
@@ -19,6 +21,7 @@ from syncd.model import (
     Page,
     Partition,
     Priority,
+    Reader,
     Refusal,
     RunRecord,
     RunReport,
@@ -50,8 +53,12 @@ class Clock(Protocol):
 class Source(Protocol):
     """The API as one principal sees it."""
 
-    def pages(self, request: ListRequest) -> Iterator[Page]:
+    def pages(self, request: ListRequest, reader: Reader | None = None) -> Iterator[Page]:
         """The pages of a listing from `request.start` on, paced, authorised and retried.
+
+        Args:
+            request: The listing.
+            reader: May read pages in place of the source, where they are an array, or one under `data`.
 
         Raises:
             Refused, RequestRejected, Unauthorized, BadAnswer, Unavailable: See `syncd.errors`.
@@ -96,7 +103,15 @@ class Lease(Protocol):
 
 
 class Store(Protocol):
-    """The database, as far as the engine writes to it. Safe to call from several threads."""
+    """The database, as far as the engine writes to it. Safe to call from several threads.
+
+    Attributes:
+        packing: How rows may be packed for it beforehand, or None where it takes columns only.
+    """
+
+    @property
+    def packing(self) -> Packing | None:
+        """See above."""
 
     def open(self, resource: Resource, table_names: frozenset[str]) -> Layout:
         """Make the resource's tables as the catalog has them, or bring them up to it, additively.
@@ -225,6 +240,23 @@ class Store(Protocol):
 
     def allowed(self, partitions: Sequence[Partition]) -> None:
         """Forget the refusals of partitions that answered."""
+
+
+class Assistance(Protocol):
+    """Others who make pages ready while the caller waits."""
+
+    def at_work(self) -> AbstractContextManager[None]:
+        """While a run is under way."""
+
+    def prepare(self, recipe: Recipe, partition: Partition, text: bytes, seam: str) -> Prepared | None:
+        """A page made ready; None where the caller has to do it.
+
+        Args:
+            recipe: What there is to know of its resource.
+            partition: Whose it is.
+            text: The page.
+            seam: Identity of the last record before it, or an empty string: it and what stands before it are left out.
+        """
 
 
 class State(Protocol):

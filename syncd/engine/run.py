@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import structlog
@@ -14,9 +14,10 @@ from syncd.engine.cursor import Cursor, load
 from syncd.engine.extract import Extract, Outcome, Tools
 from syncd.engine.labels import CustomFieldLabels
 from syncd.engine.minimise import Minimiser
+from syncd.engine.offload import Alone
 from syncd.engine.options import Options
 from syncd.engine.plan import Planner, Resources, stages
-from syncd.engine.ports import Clock, Lease, Progress, Source, State, Store
+from syncd.engine.ports import Assistance, Clock, Lease, Progress, Source, State, Store
 from syncd.engine.resume import is_read
 from syncd.engine.session import Session, Widening
 from syncd.engine.strategy import mode_of
@@ -132,6 +133,7 @@ class Ports:
     clock: Clock
     progress: Progress
     catalog: Resources
+    assistance: Assistance = field(default_factory=Alone)
 
 
 class Run:
@@ -159,7 +161,8 @@ class Run:
         """Run it under a lease that somebody renews; how it ended is in the report, errors too."""
         error: SyncdError | None = None
         try:
-            self._work(lease)
+            with self._ports.assistance.at_work():
+                self._work(lease)
         except SyncdError as caught:
             error = caught
         return self._report(error or self._abort)
@@ -170,6 +173,7 @@ class Run:
         tools = Tools(
             source=ports.source,
             store=ports.store,
+            assistance=ports.assistance,
             writer=writer,
             clock=ports.clock,
             progress=ports.progress,

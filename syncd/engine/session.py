@@ -13,6 +13,7 @@ from syncd.catalog.resource import Resource
 from syncd.engine.discover import Labels
 from syncd.engine.minimise import Minimiser
 from syncd.engine.ports import Store
+from syncd.engine.prepare import Recipe
 from syncd.engine.shape import Shaped, Shaper
 from syncd.model import Key, Partition, Record
 
@@ -59,12 +60,21 @@ class Session:
         self._widening = widening
         self._lock = threading.Lock()
         self._shaper = Shaper(layout, widening.labels)
+        self._recipe: Recipe | None = None
         layouts[layout.resource] = layout
 
     @property
     def layout(self) -> Layout:
         """The tables as they stand."""
         return self._shaper.layout
+
+    @property
+    def recipe(self) -> Recipe:
+        """What another process needs to know to make its pages ready."""
+        with self._lock:
+            if self._recipe is None:
+                self._recipe = Recipe.of(self.resource, self.layout, self._widening.store.packing)
+            return self._recipe
 
     @property
     def child_tables(self) -> tuple[str, ...]:
@@ -91,3 +101,4 @@ class Session:
             _log.info("new fields became columns", resource=layout.resource, fields=new)
             self._layouts[layout.resource] = layout
             self._shaper = Shaper(layout, self._widening.labels)
+            self._recipe = None

@@ -17,6 +17,7 @@ import structlog
 from syncd.catalog.layout import Layout
 from syncd.engine.identity import record_id
 from syncd.engine.ports import Clock, Lease, Store
+from syncd.engine.shape import Shaped
 from syncd.errors import StoreUnavailable, SyncdError, Unstorable
 from syncd.model import Counts, Record, Reject, Write
 
@@ -37,11 +38,13 @@ class Item:
         write: What to commit.
         records: The records of `write.root`, in its order, so that one that the database refuses is kept whole.
         done: Called with the counts after the commit.
+        shape: Gives the rows as columns, where `write` has them packed.
     """
 
     write: Write
     records: Sequence[Record] = ()
     done: Committed | None = None
+    shape: Callable[[], Shaped] | None = None
 
 
 class Writer:
@@ -199,8 +202,15 @@ class Writer:
         write = item.write
         if write.root is None or not write.keys:
             raise error
+        if write.root.packed is not None:
+            assert item.shape is not None
+            shaped = item.shape()
+            columns = replace(write, root=shaped.root, children=shaped.children, misfits=shaped.misfits)
+            self._commit([replace(item, write=columns, shape=None)])
+            return
         if len(write.keys) == 1:
-            reject = Reject(error.message, item.records[0] if item.records else [one[0] for one in write.root.values])
+            row = [one[0] for one in write.root.values]
+            reject = Reject(error.message, item.records[0] if item.records else row)
             counts = replace(write.counts, rejected=write.counts.rejected + 1)
             alone = replace(
                 write, root=None, children=(), keys=(), hashes=(), misfits=(), counts=counts, arrived=0,

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from syncd.catalog.load import Catalog
 from syncd.catalog.resource import Resource
 from syncd.engine.load import load_records
-from syncd.engine.ports import Clock, Lease, Progress, Source, State, Store
+from syncd.engine.ports import Assistance, Clock, Lease, Progress, Source, State, Store
 from syncd.model import Counts, Partition, RunRecord, RunReport, Status
 
 
@@ -58,6 +58,7 @@ class JobContext:
         progress: Who is told how it goes.
         log: A structlog logger that names the run and the job.
         pseudonym_key: Gives the key of pseudonyms.
+        assistance: Others who make pages ready while the job waits.
     """
 
     options: Any
@@ -74,6 +75,7 @@ class JobContext:
     progress: Progress
     log: Any
     pseudonym_key: Callable[[], bytes]
+    assistance: Assistance
 
     def write(self, resource: Resource, records: Iterable[Any]) -> Counts:
         """Upsert records into the table that `resource` describes; it is made where it does not exist."""

@@ -21,7 +21,15 @@ class ResourcesJob:
 
     def run(self, context: JobContext) -> RunReport:
         """Sync every partition of the job once."""
-        ports = Ports(context.source, context.store, context.state, context.clock, context.progress, context.catalog)
+        ports = Ports(
+            source=context.source,
+            store=context.store,
+            state=context.state,
+            clock=context.clock,
+            progress=context.progress,
+            catalog=context.catalog,
+            assistance=context.assistance,
+        )
         keys: ResourcesOptions = context.options
         key = context.pseudonym_key() if keys.hash else b""
         options = engine_options(keys, context.company, context.catalog, context.request, key)

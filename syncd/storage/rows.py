@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import chain
-from typing import Any, Protocol
+from typing import Protocol
 
-from sqlalchemy import Boolean, Connection, Integer, LargeBinary, Numeric, Table
+from sqlalchemy import Connection, Numeric, Table
 from sqlalchemy.exc import DBAPIError
 
+from syncd.storage.copytext import Column, copy_text
 from syncd.storage.schema import MISFITS, PATH, SEEN_BY
 
-Column = Sequence[Any]
-Block = Sequence[Column]
-"""Rows, column by column."""
+Block = Sequence[Column] | bytes
+"""Rows, column by column, or as text for COPY."""
 
 _EXACT_DIGITS = 15
 """Significant digits that SQLite's REAL holds exactly; it has no decimals."""
@@ -25,12 +25,6 @@ _MOST_VALUES = 32_000
 """Values per statement: a few less than SQLite takes since version 3.32 (SQLITE_MAX_VARIABLE_NUMBER)."""
 _EXACT_EXPONENT = 307
 """Powers of ten that it reaches with all of these digits."""
-_NULL = "\\N"
-_APART = "\x1f"
-"""Stands between the texts of a column while they are looked at together; no text has it, or they are split otherwise."""
-_ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
-"""What COPY writes otherwise (https://www.postgresql.org/docs/current/sql-copy.html, text format)."""
-_BOOLEANS = {True: "t", False: "f", None: _NULL}
 
 
 class RowWriter(Protocol):
@@ -91,7 +85,7 @@ class SqliteRows:
         target = connection.dialect.identifier_preparer.format_table(table)
         head = f"INSERT INTO {target} ({_names(connection, columns)}) VALUES "
         one, tail = f"({', '.join('?' * len(columns))})", f" {conflict}"
-        rows = list(chain.from_iterable(zip(*_exact(table, columns, block), strict=True) for block in blocks))
+        rows = list(chain.from_iterable(zip(*_exact(table, columns, block), strict=True) for block in _columns(blocks)))
         together = max(1, min(_TOGETHER, _MOST_VALUES // len(columns)))
         whole = len(rows) // together * together
         if whole:
@@ -102,7 +96,13 @@ class SqliteRows:
             connection.exec_driver_sql(head + one + tail, rows[whole:])
 
 
-def _exact(table: Table, columns: Sequence[str], block: Block) -> Block:
+def _columns(blocks: Sequence[Block]) -> Iterator[Sequence[Column]]:
+    for block in blocks:
+        assert not isinstance(block, bytes), "SQLite is given columns"
+        yield block
+
+
+def _exact(table: Table, columns: Sequence[str], block: Sequence[Column]) -> Sequence[Column]:
     """Decimals that REAL cannot hold exactly move to the row's misfits, as text."""
     decimals = [
         (number, [row for row, value in enumerate(block[number]) if not _is_exact(value)])
@@ -142,7 +142,7 @@ class PostgresRows:
         connection.exec_driver_sql(
             f"CREATE TEMPORARY TABLE {staging} ON COMMIT DROP AS SELECT {names} FROM {target} LIMIT 0"
         )
-        self._copy(connection, staging, names, _lines(table, columns, blocks))
+        self._copy(connection, staging, names, blocks)
         conflict = _conflict(connection, table, columns)
         connection.exec_driver_sql(f"INSERT INTO {target} ({names}) SELECT {names} FROM {staging} {conflict}")
         connection.exec_driver_sql(f"DROP TABLE {staging}")
@@ -150,9 +150,9 @@ class PostgresRows:
     def insert(self, connection: Connection, table: Table, columns: Sequence[str], blocks: Sequence[Block]) -> None:
         """Insert rows whose keys are expected to be new. Raises as `RowWriter.insert`."""
         target = connection.dialect.identifier_preparer.format_table(table)
-        self._copy(connection, target, _names(connection, columns), _lines(table, columns, blocks))
+        self._copy(connection, target, _names(connection, columns), blocks)
 
-    def _copy(self, connection: Connection, target: str, names: str, lines: Iterable[str]) -> None:
+    def _copy(self, connection: Connection, target: str, names: str, blocks: Iterable[Block]) -> None:
         import psycopg  # noqa: PLC0415 - an optional dependency, there when the database is PostgreSQL
 
         driver = connection.connection.driver_connection
@@ -161,61 +161,8 @@ class PostgresRows:
         with driver.cursor() as cursor:
             try:
                 with cursor.copy(statement) as copy:
-                    for text in lines:
-                        copy.write(text)
+                    for block in blocks:
+                        copy.write(block if isinstance(block, bytes) else copy_text(block))
             except psycopg.Error as error:
                 # The driver was used past SQLAlchemy, which would have given its error this shape.
                 raise DBAPIError.instance(statement, None, error, psycopg.Error) from error
-
-
-def _lines(table: Table, columns: Sequence[str], blocks: Iterable[Block]) -> Iterator[str]:
-    """Blocks as COPY reads them, in its text format: a column at once, where the driver would look at every value."""
-    writers = [_copied_as(table.c[name].type) for name in columns]
-    for block in blocks:
-        texts = [write(column) for write, column in zip(writers, block, strict=True)]
-        yield "\n".join(map("\t".join, zip(*texts, strict=True))) + "\n"
-
-
-def _copied_as(kind: Any) -> Callable[[Column], Sequence[str]]:
-    if isinstance(kind, Boolean):
-        return _copied_booleans
-    if isinstance(kind, Integer):
-        return _copied_integers
-    return _copied_bytes if isinstance(kind, LargeBinary) else _copied_texts
-
-
-def _copied_booleans(column: Column) -> Sequence[str]:
-    return [_BOOLEANS[value] for value in column]
-
-
-def _copied_integers(column: Column) -> Sequence[str]:
-    first = column[0]
-    if first == column[-1] and column.count(first) == len(column):
-        return [_NULL if first is None else str(first)] * len(column)
-    return [_NULL if value is None else str(value) for value in column] if None in column else list(map(str, column))
-
-
-def _copied_bytes(column: Column) -> Sequence[str]:
-    return [_NULL if value is None else f"\\\\x{value.hex()}" for value in column]
-
-
-def _copied_texts(column: Column) -> Sequence[str]:
-    has_nulls = None in column
-    joined = _APART.join(filter(None, column) if has_nulls else column)
-    special = [(plain, escaped) for plain, escaped in _ESCAPES if plain in joined]
-    if not special:
-        return [_NULL if value is None else value for value in column] if has_nulls else column
-    if has_nulls:
-        joined = _APART.join([value or "" for value in column])
-    for plain, escaped in special:
-        joined = joined.replace(plain, escaped)
-    texts = joined.split(_APART)
-    if len(texts) != len(column):
-        texts = [_escaped(value or "") for value in column]
-    return [_NULL if value is None else text for value, text in zip(column, texts, strict=True)] if has_nulls else texts
-
-
-def _escaped(text: str) -> str:
-    for plain, escaped in _ESCAPES:
-        text = text.replace(plain, escaped)
-    return text

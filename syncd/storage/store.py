@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -31,6 +31,7 @@ from syncd.model import (
 )
 from syncd.storage import tables as own
 from syncd.storage.claims import Claims
+from syncd.storage.copytext import copy_text, with_constants
 from syncd.storage.database import Database, Now
 from syncd.storage.layouts import Layouts
 from syncd.storage.lease import Fenced, SqlLease, check_fence
@@ -97,6 +98,11 @@ class SqlStore:
         self._ledger = Ledger(database, now)
         self._claims = Claims(database, now)
         self._ended: set[str] = set()
+
+    @property
+    def packing(self) -> Callable[[Sequence[Sequence[Any]]], bytes] | None:
+        """How rows may be packed for it beforehand, or None where it takes columns only."""
+        return None if self._sqlite else copy_text
 
     def open(self, resource: Resource, table_names: frozenset[str]) -> Layout:
         """Make the resource's tables as the catalog has them, or bring them up to it, additively."""
@@ -236,14 +242,12 @@ class SqlStore:
             own_values = {**constants, SEEN_BY: write.partition.principal}
             if tables.has_parent:
                 own_values[PARENT] = write.partition.parent_text
-            names, values = _with_constants(write.root, own_values)
-            columns = (*names, HASH, MISFITS)
-            blocks.append([*values, write.hashes, write.misfits])
+            columns = (*write.root.columns, HASH, MISFITS, *own_values)
+            blocks.append(_block(write.root, own_values.values(), (write.hashes, write.misfits)))
         filled: list[_Filled] = [(tables.root, columns, blocks)]
         gathered: dict[tuple[str, tuple[str, ...]], list[Block]] = defaultdict(list)
         for child in chain.from_iterable(write.children for write in writes):
-            columns, values = _with_constants(child, constants)
-            gathered[child.table, columns].append(values)
+            gathered[child.table, (*child.columns, *constants)].append(_block(child, constants.values()))
         filled += [(tables.children[name], columns, blocks) for (name, columns), blocks in gathered.items()]
         if all(write.fresh for write in writes) and self._inserted(connection, filled):
             return
@@ -473,9 +477,11 @@ class SqlStore:
         self._ledger.allowed(partitions)
 
 
-def _with_constants(rows: TableRows, constants: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
-    """Names and values of the columns, and of more that have the same value in every row."""
-    return (*rows.columns, *constants), [*rows.values, *([value] * len(rows) for value in constants.values())]
+def _block(rows: TableRows, constants: Collection[Any], more: Sequence[Sequence[Any]] = ()) -> Block:
+    """The rows with more columns, which those that are packed have already, and with columns of one value."""
+    if rows.packed is not None:
+        return with_constants(rows.packed, constants)
+    return [*rows.values, *more, *([value] * len(rows) for value in constants)]
 
 
 def _parted(layouts: Mapping[str, Layout], writes: Sequence[Write]) -> Iterator[Sequence[Write]]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from support.helping import Beside, read
 from syncd.catalog.resource import Resource
 from syncd.engine.options import Options
 from syncd.engine.record import recorded
 from syncd.engine.run import Ports, Run
 from syncd.errors import STOPPED, Stopped
-from syncd.model import Continuation, Counts, ListRequest, Page, Partition, Priority, RunRecord, RunReport
+from syncd.model import Continuation, Counts, ListRequest, Page, Partition, Priority, Reader, RunRecord, RunReport
 from syncd.storage.database import Database
 from syncd.storage.migrate import verify
 from syncd.storage.state import JobState
@@ -79,7 +80,7 @@ class FakeSource:
         self.requests += 1
         return self.lists[path][0]
 
-    def pages(self, request: ListRequest) -> Iterator[Page]:
+    def pages(self, request: ListRequest, reader: Reader | None = None) -> Iterator[Page]:
         self.asked.append(request)
         start = request.start.covered if request.start else 0
         while True:
@@ -92,7 +93,7 @@ class FakeSource:
             covered = first + len(page)
             more = covered < len(records) and bool(page)
             yield Page(
-                records=page,
+                records=read(page, reader),
                 overlap=start - first,
                 total=len(records) if self.total else None,
                 next=Continuation(page=2, covered=covered) if more else None,
@@ -152,6 +153,7 @@ class Bench:
         verify(self.database)
         self.catalog = dict(catalog)
         self.store = SqlStore(self.database, self.clock.now)
+        self.assistance = Beside()
         self.runs = 0
 
     def options(self, **changes: Any) -> Options:
@@ -161,7 +163,8 @@ class Bench:
     def run(self, *, principal: str = "service", **changes: Any) -> RunReport:
         self.runs += 1
         record = RunRecord(f"run-{self.runs}", "job", "resources", principal, "manual", None, self.clock.now())
-        ports = Ports(self.source, self.store, JobState(self.database, "job"), self.clock, Silent(), self.catalog)
+        state = JobState(self.database, "job")
+        ports = Ports(self.source, self.store, state, self.clock, Silent(), self.catalog, self.assistance)
         names = frozenset(self.catalog)
         options = self.options(**changes)
         plain = not (options.full or options.only or options.retry_refused or options.accept_deletes)

@@ -136,6 +136,8 @@ class MemoryStore:
         now: The wall clock, UTC.
     """
 
+    packing = None
+
     def __init__(self, memory: Memory, now: Callable[[], datetime]) -> None:
         self._memory = memory
         self._now = now

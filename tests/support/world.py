@@ -12,7 +12,7 @@ from typing import Any
 from support.fake import FakeClock, stamp
 from syncd.catalog.resource import Deletions, Resource, Sort, Window
 from syncd.errors import Refused
-from syncd.model import Continuation, Id, ListRequest, Page, Priority
+from syncd.model import Continuation, Id, ListRequest, Page, Priority, Reader
 
 COMPANY = 1
 PROJECTS = (101, 102)
@@ -209,7 +209,7 @@ class WorldSource:
     ) -> Any:
         raise NotImplementedError
 
-    def pages(self, request: ListRequest) -> Iterator[Page]:
+    def pages(self, request: ListRequest, reader: Reader | None = None) -> Iterator[Page]:
         world = self._world
         start = request.start.covered if request.start else 0
         for number in itertools.count():

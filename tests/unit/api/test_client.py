@@ -12,10 +12,11 @@ from support.fake import FakeClock
 
 from syncd import __version__
 from syncd.api.circuit import Circuit
-from syncd.api.client import Client, parse
+from syncd.api.client import Client
 from syncd.api.pacer import MemoryQuota, Pacer
 from syncd.api.ports import Observation
 from syncd.api.requests import RequestLedger
+from syncd.decode import parse
 from syncd.errors import ApiError, BadAnswer, Refused, RequestRejected, Unavailable
 
 PATH = "/rest/v1.0/things"
