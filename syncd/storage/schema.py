@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -186,15 +186,15 @@ def create_or_extend(connection: Connection, tables: Tables) -> dict[tuple[str, 
         Columns that exist with another type than the layout's, and that type.
     """
     found: dict[tuple[str, str], ColumnType] = {}
-    inspector = inspect(connection)
-    existing = set(inspector.get_table_names())
-    for table in (tables.root, *tables.children.values()):
-        if table.name not in existing:
+    all_tables = (tables.root, *tables.children.values())
+    existing = _columns(connection, [table.name for table in all_tables])
+    for table in all_tables:
+        have = existing.get(table.name)
+        if have is None:
             connection.execute(CreateTable(table, if_not_exists=True))
             for index in table.indexes:
                 connection.execute(CreateIndex(index, if_not_exists=True))
             continue
-        have = {column["name"]: column["type"] for column in inspector.get_columns(table.name)}
         for column in table.columns:
             if column.name not in have:
                 add_column(connection, table, column)
@@ -203,6 +203,16 @@ def create_or_extend(connection: Connection, tables: Tables) -> dict[tuple[str, 
             if actual is not None and wanted is not None and actual != wanted:
                 found[table.name, column.name] = actual
     return found
+
+
+def _columns(connection: Connection, names: Sequence[str]) -> dict[str, dict[str, TypeEngine[Any]]]:
+    """Those of these tables that exist, each with its columns' types; the others, however many, are not looked at."""
+    inspector = inspect(connection)
+    if connection.dialect.name == "postgresql":
+        found = {table: columns for (_, table), columns in inspector.get_multi_columns(filter_names=names).items()}
+    else:
+        found = {name: inspector.get_columns(name) for name in names if inspector.has_table(name)}
+    return {name: {column["name"]: column["type"] for column in columns} for name, columns in found.items()}
 
 
 def add_column(connection: Connection, table: Table, column: Column[Any]) -> None:
