@@ -36,28 +36,26 @@ class Claims:
         """
         with self._database.write() as connection:
             check_fence(connection, lease)
-            for resource in sorted(resources):
-                self._take(connection, lease, principal, company_id, resource)
+            self._take(connection, lease, principal, company_id, resources)
             c = own.claims
             mine = and_(c.c.principal == principal, c.c.company_id == company_id, c.c.resource.in_(resources))
             held = connection.execute(select(c.c.resource).where(mine, _by(lease)))
             return frozenset(row.resource for row in held)
 
-    def _take(self, connection: Connection, lease: Fenced, principal: str, company_id: int, resource: str) -> None:
+    def _take(
+        self, connection: Connection, lease: Fenced, principal: str, company_id: int, resources: Collection[str]
+    ) -> None:
         c, k = own.claims, own.locks
         # Not EXISTS: nothing correlates it with a row in conflict, so that any claim that stands would count for all.
         held = select(k.c.name, k.c.fence).where(k.c.owner != "", k.c.expires_at > self._now())
         stands = tuple_(c.c.lease, c.c.fence).in_(held)
-        insert = self._database.insert(c)
-        connection.execute(
-            insert.values(
-                principal=principal, company_id=company_id, resource=resource, lease=lease.name, fence=lease.fence
-            ).on_conflict_do_update(
-                index_elements=["principal", "company_id", "resource"],
-                set_={"lease": lease.name, "fence": lease.fence},
-                where=or_(c.c.lease == lease.name, ~stands),
-            )
+        claim = self._database.insert(c).on_conflict_do_update(
+            index_elements=["principal", "company_id", "resource"],
+            set_={"lease": lease.name, "fence": lease.fence},
+            where=or_(c.c.lease == lease.name, ~stands),
         )
+        mine = {"principal": principal, "company_id": company_id, "lease": lease.name, "fence": lease.fence}
+        connection.execute(claim, [{**mine, "resource": resource} for resource in sorted(resources)])
 
     def release(self, lease: Fenced, resources: Collection[str]) -> None:
         """Give claims up."""
