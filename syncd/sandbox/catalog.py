@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
@@ -117,7 +117,7 @@ class Catalog:
         self.entries: dict[str, Entry] = {}
         for folder in folders:
             for text in _texts(folder):
-                self.entries.update(_entries(text))
+                self.entries.update(_read(text))
 
     def __getitem__(self, name: str) -> Entry:
         return self.entries[name]
@@ -135,6 +135,12 @@ def _texts(folder: Folder | Path) -> Iterator[str]:
             yield from _texts(item)
         elif item.name.endswith((".yaml", ".yml")):
             yield item.read_text(encoding="utf-8")
+
+
+@cache
+def _read(text: str) -> Mapping[str, Entry]:
+    """A file's entries: they never change, so that all sandboxes of a process share them and what they have parsed."""
+    return dict(_entries(text))
 
 
 def _entries(text: str) -> Iterator[tuple[str, Entry]]:
