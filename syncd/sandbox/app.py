@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from email.utils import formatdate
@@ -36,7 +35,6 @@ class Middle:
         faults: What goes wrong.
         stats: Where requests are counted.
         clock: Gives Unix seconds.
-        sleep: Waits so many seconds, for slow answers.
     """
 
     def __init__(
@@ -46,14 +44,12 @@ class Middle:
         faults: Faults,
         stats: Stats,
         clock: Callable[[], float],
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self._quota = quota
         self._faults = faults
         self._stats = stats
         self._clock = clock
-        self._sleep = sleep
 
     def install(self, app: Flask) -> None:
         """Put it around an application's routes."""
@@ -74,7 +70,7 @@ class Middle:
         g.faults = faults = self._faults.match(f"{request.method} {request.full_path}")
         delay = first(faults, "delay")
         if delay:
-            self._sleep(delay.seconds)
+            delay.over.wait(delay.seconds)
         if first(faults, "reset"):
             request.environ[CUT] = "reset"
             return Response(status=200)

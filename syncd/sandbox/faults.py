@@ -6,12 +6,12 @@ import random
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 Kind = Literal[
     "status",  # another status, body and headers; nothing is done
-    "delay",  # the answer comes so many seconds late
+    "delay",  # the answer comes so many seconds late, or when the fault is switched off
     "reset",  # the connection is reset, nothing is answered
     "truncate",  # the body ends half way, the connection with it
     "body",  # another body under the same status and headers
@@ -42,6 +42,7 @@ class Fault:
         change: Of kind `drift`: `delete`, `create` or `edit`, of the first record of the list.
         matched: How many requests it has matched.
         applied: How many it has spoilt.
+        over: Set when it is switched off.
     """
 
     kind: Kind
@@ -58,6 +59,7 @@ class Fault:
     change: Literal["delete", "create", "edit"] = "delete"
     matched: int = 0
     applied: int = 0
+    over: threading.Event = field(default_factory=threading.Event, init=False, repr=False, compare=False)
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> Fault:
@@ -66,7 +68,7 @@ class Fault:
         Raises:
             ValueError: It has a key or kind that there is not.
         """
-        unknown = set(document) - set(cls.__dataclass_fields__) | ({document.get("kind")} - set(KINDS))
+        unknown = set(document) - {one.name for one in fields(cls) if one.init} | ({document.get("kind")} - set(KINDS))
         if unknown:
             raise ValueError(f"Unknown in a fault: {', '.join(map(str, unknown))}; kinds are {', '.join(KINDS)}")
         re.compile(document.get("path", ""))
@@ -92,8 +94,10 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Switch all off."""
+        """Switch all off; answers that are late come now."""
         with self._lock:
+            for fault in self._faults:
+                fault.over.set()
             self._faults.clear()
 
     def match(self, request: str) -> list[Fault]:

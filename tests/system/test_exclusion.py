@@ -45,8 +45,8 @@ def site(tmp_path: Path, make_sandbox: MakeSandbox) -> Site:
 
 @contextmanager
 def running(site: Site) -> Iterator[subprocess.Popen[str]]:
-    """A run that waits for the answer to a slow request."""
-    slow = site.box.faults.add(Fault("delay", "/rfis", seconds=3.0))
+    """A run that waits for the answer to a request, until the faults are cleared."""
+    slow = site.box.faults.add(Fault("delay", "/rfis", seconds=60.0))
     with site.start("sync", "field", "--json") as process:
         try:
             while not slow.applied:
@@ -64,6 +64,7 @@ def test_a_second_process_on_a_running_job_says_who_runs_it_and_ends(site: Site)
         assert second.returncode == 1
         assert f"Job field is already run by process {first.pid} on " in second.stdout + second.stderr
         assert "Traceback" not in second.stderr
+        site.box.faults.clear()
         out, _ = first.communicate()
     assert first.returncode == 0
     assert json.loads(out)["runs"][0]["status"] == "ok"
@@ -108,7 +109,7 @@ def test_a_frozen_owner_is_replaced_when_its_lease_is_over_and_writes_nothing_wh
         with closing(app):
             app.prepare()
             assert app.run_job("field", Request(), trigger="manual").status == "ok"
-            assert differences(app.database, app.catalog, box, RESOURCES, every) == []
+            assert differences(app, box, RESOURCES, every) == []
         before = content(database)
         frozen.send_signal(signal.SIGCONT)
         out, errors = frozen.communicate()
