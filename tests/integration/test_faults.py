@@ -116,7 +116,7 @@ class Life:
         report = self.app.run_job("all", Request(full=True, retry_refused=True), trigger="manual")
         assert (report.status, report.error) == ("ok", None)
         projects = [one.id for one in self.box.projects]
-        assert differences(self.app.database, self.app.catalog, self.box, RESOURCES, projects) == []
+        assert differences(self.app, self.box, RESOURCES, projects) == []
 
 
 def begun(folder: Path) -> Life:

@@ -62,7 +62,7 @@ def test_a_month_passes_with_every_due_run_happening_once_or_recorded_as_skipped
     for job in ("often", "nightly"):
         month.app.run_job(job, _plain(), trigger="manual")
     projects = [project.id for project in box.projects]
-    assert differences(month.app.database, month.app.catalog, box, RESOURCES, projects) == []
+    assert differences(month.app, box, RESOURCES, projects) == []
     month.agenda.close()
 
 

@@ -35,7 +35,7 @@ class Bench:
 
     def agrees(self) -> bool:
         projects = [project.id for project in self.box.projects]
-        found = differences(self.app.database, self.app.catalog, self.box, [self.resource], projects)
+        found = differences(self.app, self.box, [self.resource], projects)
         assert found == []
         return True
 

@@ -11,44 +11,41 @@ from typing import Any
 import orjson
 from sqlalchemy import text
 
+from syncd.app import App
 from syncd.catalog.layout import ITEM, PARENT_ID, POSITION, RECORD_ID, Layout, Path, Table, scope_column
-from syncd.catalog.load import Catalog
 from syncd.engine.discover import CUSTOM_FIELD
 from syncd.sandbox.partition import Place
 from syncd.sandbox.server import Sandbox
 from syncd.storage.database import Database
-from syncd.storage.store import SqlStore
 
 Row = tuple[Any, ...]
 
 
-def differences(
-    database: Database, catalog: Catalog, box: Sandbox, resources: Sequence[str], projects: Collection[int]
-) -> list[str]:
+def differences(app: App, box: Sandbox, resources: Sequence[str], projects: Collection[int]) -> list[str]:
     """What stands in the tables otherwise than in the sandbox; empty where all of it is equal.
 
     Args:
-        database: With the tables.
-        catalog: As the job used it.
+        app: With the database, and the catalog as the job used it.
         box: The truth.
         resources: Which to compare.
         projects: Those that the job reads.
     """
-    store = SqlStore(database, lambda: datetime.now(UTC))
     found: list[str] = []
     for resource in resources:
-        layout = store.open(catalog[resource], frozenset(catalog.names()))
+        layout = app.store.open(app.catalog[resource], frozenset(app.catalog.names()))
         expected = _Expected(layout, box.company_id)
         for place, record, deleted in box.walk(resource):
             if not deleted and (place.project is None or place.project in projects):
                 expected.add(place, record)
         found += expected.lost
         for table in layout.tables():
-            found += _compare(table.name, expected.rows[table.name], Counter(_stored(database, layout, table)))
+            found += _compare(table.name, expected.rows[table.name], Counter(_stored(app.database, layout, table)))
     return found
 
 
 def _compare(table: str, expected: Counter[Row], stored: Counter[Row]) -> list[str]:
+    if dict(expected) == dict(stored):
+        return []  # as nearly always, and without hashing each row again
     missing, surplus = expected - stored, stored - expected
     lines = [f"{table}: {sum(expected.values())} rows expected, {sum(stored.values())} stored"] * bool(
         missing or surplus
@@ -81,15 +78,14 @@ def _stored(database: Database, layout: Layout, table: Table) -> Iterator[Row]:
         rows = connection.execute(
             text(f"SELECT {columns} FROM {schema}{quote(table.name)} WHERE _syncd_deleted_at IS NULL")
         ).all()
-    types = [column.type for column in table.columns]
-    lead = len(names) - len(types)
+    paths = [".".join(column.path) for column in table.columns]
+    readers = [_STORED.get(column.type, _same) for column in table.columns]
+    lead = len(names) - len(paths)
     for row in rows:
         misfits = orjson.loads(row[-1]) if isinstance(row[-1], str) else row[-1] or {}
         data = [
-            ("misfit", _text(misfits[".".join(column.path)]))
-            if value is None and ".".join(column.path) in misfits
-            else _read(column.type, value)
-            for column, value in zip(table.columns, row[lead:-1], strict=True)
+            read(value) if value is not None else ("misfit", _text(misfits[path])) if path in misfits else None
+            for path, read, value in zip(paths, readers, row[lead:-1], strict=True)
         ]
         yield (*(str(value) for value in row[:lead]), *data)
 
@@ -98,9 +94,13 @@ def _text(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
+def _same(value: Any) -> Any:
+    return value
+
+
 def _moment(value: Any) -> datetime:
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _number(value: Any) -> Decimal:
@@ -128,14 +128,6 @@ _SAID: Mapping[str, Callable[[Any], Any]] = {
 """Makes a record's value comparable with what its column should hold."""
 
 
-def _read(kind: str, value: Any) -> Any:
-    return _STORED[kind](value) if value is not None and kind in _STORED else value
-
-
-def _said(kind: str, value: Any) -> Any:
-    return None if value is None else _SAID[kind](value)
-
-
 class _Expected:
     """The rows that a resource's records should have become.
 
@@ -147,10 +139,23 @@ class _Expected:
     def __init__(self, layout: Layout, company: int) -> None:
         self._layout = layout
         self._company = company
-        self._found = {tuple(part for part in one.path if part != ITEM) for one in layout.additions}
+        found = {tuple(part for part in one.path if part != ITEM) for one in layout.additions}
         self._where: dict[str, Path] = {layout.table.name: ()}
         for table in layout.tables():
             self._where |= {child.name: (*self._where[table.name], *child.path) for child in table.children}
+        self._readers = {
+            table.name: [
+                (column.path, _SAID[column.type], (*self._where[table.name], *column.path) in found)
+                for column in table.columns
+            ]
+            for table in layout.tables()
+        }
+        """Of each column: where its value stands, what makes it comparable, and whether records brought it."""
+        self._held = {
+            table.name: {column.path for column in table.columns} | {child.path for child in table.children}
+            for table in layout.tables()
+        }
+        """Paths that a column or a child table holds."""
         self.rows: dict[str, Counter[Row]] = {table.name: Counter() for table in layout.tables()}
         self.lost: list[str] = []
 
@@ -177,19 +182,18 @@ class _Expected:
 
     def _cells(self, table: Table, item: Mapping[str, Any]) -> list[Any]:
         cells = []
-        for column in table.columns:
-            value = _dig(item, column.path)
-            if value == [] and (*self._where[table.name], *column.path) in self._found:
+        for path, said, brought in self._readers[table.name]:
+            value = _dig(item, path)
+            if brought and value == []:
                 value = None  # a column that an earlier row did not have yet
-            cells.append(_said(column.type, value))
+            cells.append(None if value is None else said(value))
         return cells
 
     def _check_nothing_is_lost(self, table: Table, item: Mapping[str, Any], at: Path, echoed: set[str]) -> None:
-        columns = {column.path for column in table.columns}
-        arrays = {child.path for child in table.children}
+        held = self._held[table.name]
         for name, value in item.items():
             path = (*at, name)
-            if value is None or value in ([], {}) or path in columns or path in arrays or (not at and name in echoed):
+            if path in held or value is None or value in ([], {}) or (not at and name in echoed):
                 continue
             if path in table.objects and isinstance(value, Mapping):
                 self._check_nothing_is_lost(table, value, path, set())
@@ -207,5 +211,5 @@ def _says_nothing(value: Any) -> bool:
 def _dig(item: Mapping[str, Any], path: Path) -> Any:
     value: Any = item
     for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
+        value = value.get(name) if isinstance(value, dict) else None
     return value

@@ -75,7 +75,7 @@ def test_one_job_fills_every_table_with_what_the_sandbox_has(tmp_path: Path, mak
         assert {one.resource for one in report.resources if not one.rows.read} == WITHOUT_VALUES
         unread = {one.resource for one in report.resources if "no values are known for" in (one.error or "")}
         assert unread == WITHOUT_VALUES
-        assert differences(app.database, app.catalog, box, names, [project.id for project in box.projects]) == []
+        assert differences(app, box, names, [project.id for project in box.projects]) == []
         with app.database.read() as connection:
             inspector = inspect(connection)
             tables = set(inspector.get_table_names())
@@ -110,7 +110,7 @@ def test_an_entry_of_ones_own_gives_the_values_that_a_shipped_one_lacks(
     with site.app() as app:
         report = app.run_job("emails", Request(), trigger="manual")
         assert [(one.resource, one.partitions, one.error) for one in report.resources] == [("company_emails", 2, None)]
-        assert differences(app.database, app.catalog, box, ["company_emails"], []) == []
+        assert differences(app, box, ["company_emails"], []) == []
     assert report.rows.read > 0
 
 
@@ -126,7 +126,7 @@ def test_an_eight_line_entry_syncs_without_python(tmp_path: Path, own: Path, mak
     with site.app() as app:
         projects = [project.id for project in box.projects]
         assert app.table_counts()["site_cameras"] == len(box.records("site_cameras")) > 0
-        assert differences(app.database, app.catalog, box, ["site_cameras"], projects) == []
+        assert differences(app, box, ["site_cameras"], projects) == []
         box.edit("site_cameras", box.records("site_cameras", projects[0])[0]["id"], projects[0], name="moved")
         report = app.run_job("cameras", Request(), trigger="manual")
         assert (report.resources[-1].mode, report.rows.updated) == ("incremental", 1)

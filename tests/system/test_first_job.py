@@ -79,7 +79,7 @@ def test_the_contracts_example_files_fill_tables_with_every_value_of_every_recor
     site.job("any")
     with site.app() as app:
         names = ["projects", "company_users", "vendors", "rfis", "submittals"]
-        assert differences(app.database, app.catalog, box, names, box.active_projects) == []
+        assert differences(app, box, names, box.active_projects) == []
 
 
 def test_every_tier_1_resource_is_stored_value_by_value(tmp_path: Path, box: Sandbox, database_url: str) -> None:
@@ -90,7 +90,7 @@ def test_every_tier_1_resource_is_stored_value_by_value(tmp_path: Path, box: San
         assert (report.status, report.error) == ("ok", None)
         names = app.catalog.select(["tier1"])
         assert len(names) == 82
-        assert differences(app.database, app.catalog, box, names, [project.id for project in box.projects]) == []
+        assert differences(app, box, names, [project.id for project in box.projects]) == []
         again = app.run_job("all", Request(), trigger="manual")
         assert (again.rows.inserted, again.rows.updated, again.rows.deleted) == (0, 0, 0)
         assert again.requests < report.requests
@@ -101,10 +101,10 @@ def test_the_comparison_itself_finds_a_single_wrong_value(site: Site, box: Sandb
     with site.app() as app:
         app.run_job("rfis", Request(), trigger="manual")
         projects = [project.id for project in box.projects]
-        assert differences(app.database, app.catalog, box, ["rfis"], projects) == []
+        assert differences(app, box, ["rfis"], projects) == []
         with app.database.write() as connection:
             connection.exec_driver_sql("UPDATE rfis SET subject = 'another' WHERE id = (SELECT min(id) FROM rfis)")
-        assert "rfis" in "".join(differences(app.database, app.catalog, box, ["rfis"], projects))
+        assert "rfis" in "".join(differences(app, box, ["rfis"], projects))
 
 
 def test_ids_beyond_53_bits_arrive_exactly(site: Site, box: Sandbox) -> None:
@@ -176,5 +176,5 @@ def test_a_project_that_is_not_permitted_leaves_the_others_whole(site: Site, box
     assert str(refused) in error
     assert "403" in error
     with site.app() as app:
-        assert differences(app.database, app.catalog, box, ["rfis"], others) == []
+        assert differences(app, box, ["rfis"], others) == []
     assert "403" in site.syncd("status").stdout

@@ -87,7 +87,7 @@ def check_tables(site: Site) -> None:
     with site.app() as app:
         projects = [project.id for project in site.box.projects]
         resources = app.catalog.select(RESOURCES)
-        assert differences(app.database, app.catalog, site.box, resources, projects) == []
+        assert differences(app, site.box, resources, projects) == []
         with app.database.read() as connection:
             left = connection.execute(select(own.sightings.c.record_key)).all()
         assert left == []
