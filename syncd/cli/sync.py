@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _GRAVITY = (2, 1, 4, 3, 0)
 """Exit codes, the gravest first."""
+_NAMES = 3
+"""Resources named where more have the same error."""
 
 
 def sync(
@@ -146,8 +148,12 @@ def print_report(report: RunReport) -> None:
         f"{total.unchanged:,} unchanged, {total.deleted:,} deleted, {total.rejected:,} rejected; "
         f"{report.requests:,} requests in {seconds:.1f} s."
     )
+    reasons: dict[str, list[str]] = {}
     for one in report.resources:
         if one.error:
-            print_line(f"  {one.resource}: {one.error}")
-    if report.error and not any(one.error for one in report.resources):
+            reasons.setdefault(one.error, []).append(one.resource)
+    if report.error and report.error not in {f"{one.resource}: {one.error}" for one in report.resources}:
         print_line(f"  {report.error} {report.remedy}".rstrip())
+    for reason, names in reasons.items():
+        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+        print_line(f"  {', '.join(names[:_NAMES])}{more}: {reason}")
