@@ -26,7 +26,7 @@ demo: $(RUNS)
 	$(BIN)/syncd demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 3 --dist loadgroup
+	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

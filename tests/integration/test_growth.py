@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.simulation import START, Simulation
 
 TURN = timedelta(hours=2)
@@ -37,6 +38,7 @@ def objects() -> int:
     return len(gc.get_objects())
 
 
+@pytest.mark.long
 def test_a_day_of_runs_leaves_no_more_objects_than_its_first_hours(tmp_path: Path) -> None:
     daemon = Simulation(tmp_path, JOBS)
 
@@ -54,6 +56,7 @@ def test_a_day_of_runs_leaves_no_more_objects_than_its_first_hours(tmp_path: Pat
     daemon.agenda.close()
 
 
+@pytest.mark.long
 def test_reading_the_configuration_again_leaves_nothing_of_the_old_one(tmp_path: Path) -> None:
     daemon = Simulation(tmp_path, JOBS)
 

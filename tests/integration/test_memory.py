@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 LOAD = """
 import resource, sys
 sys.path.insert(0, sys.argv[3])
@@ -57,5 +59,6 @@ def peak(folder: Path, records: int) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.long
 def test_a_load_of_five_times_the_records_holds_hardly_more_memory(tmp_path: Path) -> None:
     assert peak(tmp_path, 100_000) <= peak(tmp_path, 20_000) * 1.15

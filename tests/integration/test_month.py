@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.equality import differences
 from support.simulation import START, Simulation
 
@@ -18,6 +19,7 @@ RESOURCES = ("projects", "rfis", "vendors", "submittals")
 NIGHTLY = ("5 2 * * *", "America/Los_Angeles")
 
 
+@pytest.mark.long
 def test_a_month_passes_with_every_due_run_happening_once_or_recorded_as_skipped(tmp_path: Path) -> None:
     line, zone = NIGHTLY
     jobs = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from support.program import QUOTA, Site
 from support.sandbox import SMALL
 
@@ -13,6 +14,7 @@ from syncd.sandbox.server import Sandbox
 SEVEN = {"403", "404", "429", "401", "missing company", "deprecated", "private"}
 
 
+@pytest.mark.long
 def test_a_healthy_run_of_all_of_tier_1_leaves_the_seven_observations_at_zero(tmp_path: Path) -> None:
     box = Sandbox(**SMALL, quota=QUOTA)  # type: ignore[arg-type]  # a mixture of ints and floats
     box.start()

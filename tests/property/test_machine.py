@@ -376,6 +376,7 @@ def _settings(examples: int) -> settings:
     )
 
 
+@pytest.mark.long
 def test_sqlite_equals_the_source_after_any_mixture_of_changes_faults_and_crashes() -> None:
     with tempfile.TemporaryDirectory(prefix="syncd-machine-") as folder:
         template = Path(folder) / "template.db"
@@ -396,6 +397,7 @@ def test_sqlite_equals_the_source_after_any_mixture_of_changes_faults_and_crashe
 
 
 @pytest.mark.postgres
+@pytest.mark.long
 def test_postgresql_equals_the_source_after_any_mixture_of_changes_faults_and_crashes(postgres_url: str) -> None:
     numbers = itertools.count()
 

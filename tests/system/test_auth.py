@@ -213,6 +213,7 @@ def test_rows_and_tombstones_are_kept_apart_by_who_sees_them(site: Site) -> None
     assert dead == sorted(gone)
 
 
+@pytest.mark.long
 def test_tokens_of_six_seconds_cause_no_401_and_one_request_each(
     make_sandbox: Callable[..., Sandbox], tmp_path: Path
 ) -> None:
@@ -384,6 +385,7 @@ class Canaries:
         return [secret for secret in self.secrets() for text in written if secret.encode() in text]
 
 
+@pytest.mark.long
 def test_no_secret_stands_in_anything_that_the_program_wrote(site: Site) -> None:
     box = site.box
     box.grants.clients["demo"].secret = site.settings["procore"]["client_secret"] = "canary-of-the-client"

@@ -63,6 +63,7 @@ def own(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_one_job_fills_every_table_with_what_the_sandbox_has(tmp_path: Path, make_sandbox: MakeSandbox) -> None:
     box = make_sandbox(projects=1, scale=0.02, quota=QUOTA)
     site = Site(tmp_path, box)
@@ -200,6 +201,7 @@ def run_of(site: Site, *words: str) -> dict[str, Any]:
     return run
 
 
+@pytest.mark.long
 def test_a_plan_is_confirmed_by_the_runs_within_5_percent(tmp_path: Path, make_sandbox: MakeSandbox) -> None:
     box = make_sandbox(projects=24, scale=0.1, quota=QUOTA)
     site = Site(tmp_path, box)

@@ -82,6 +82,7 @@ def test_the_contracts_example_files_fill_tables_with_every_value_of_every_recor
         assert differences(app, box, names, box.active_projects) == []
 
 
+@pytest.mark.long
 def test_every_tier_1_resource_is_stored_value_by_value(tmp_path: Path, box: Sandbox, database_url: str) -> None:
     site = Site(tmp_path / "config", box, database_url)
     site.job("all", resources=["tier1"], logs_from="3650d")

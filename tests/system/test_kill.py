@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 from support.equality import differences
 from support.program import QUOTA, Site
@@ -101,6 +102,7 @@ def check_runs(site: Site, kills: int) -> None:
     assert runs[-1].resumes in {run.id for run in runs}
 
 
+@pytest.mark.long
 def test_a_first_load_killed_again_and_again_equals_its_source_and_takes_hardly_more_requests(
     tmp_path: Path, make_sandbox: MakeSandbox, database_url: str
 ) -> None:

@@ -26,6 +26,7 @@ def while_work_waited(ended: Sequence[int]) -> Sequence[int]:
     return ended[full[0] : -1] if full else ()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("database", "processes"),
     [("sqlite", 1), ("sqlite", 2), pytest.param("postgresql", 2, marks=pytest.mark.postgres)],
