@@ -21,7 +21,7 @@ from syncd.engine.ports import Assistance, Clock, Lease, Progress, Source, State
 from syncd.engine.resume import is_read
 from syncd.engine.session import Session, Widening
 from syncd.engine.strategy import mode_of
-from syncd.engine.writer import Item, Writer
+from syncd.engine.writer import REFUSED_BY_DATABASE, Item, Writer
 from syncd.errors import STOPPED, ApiError, Refused, Stopped, SyncdError
 from syncd.model import (
     Counts,
@@ -57,6 +57,7 @@ class _Tally:
         self.worked = 0
         self.broken = 0
         self.ended = 0
+        self.rejected = 0
         self.counts = Counts()
         self._notes: dict[str, int] = {}
 
@@ -75,6 +76,7 @@ class _Tally:
         with self._lock:
             self.ended += 1
             self.worked += 1
+            self.rejected += outcome.rejected
             self.full += outcome.mode is Mode.FULL
             self.misfits += outcome.misfits
             if outcome.note:
@@ -108,6 +110,8 @@ class _Tally:
         """
         if cut and (not self.ended or self.ended < self.partitions):
             self._note("the run ended before all of it was read")
+        if not cut and self.counts.rejected > self.rejected:
+            self._note(REFUSED_BY_DATABASE)
         status = Status.OK
         if self._notes:
             status = Status.FAILED if self.broken and not self.worked else Status.PARTIAL

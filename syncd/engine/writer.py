@@ -19,12 +19,13 @@ from syncd.engine.identity import record_id
 from syncd.engine.ports import Clock, Lease, Store
 from syncd.engine.shape import Shaped
 from syncd.errors import StoreUnavailable, SyncdError, Unstorable
-from syncd.model import Counts, Record, Reject, Write
+from syncd.model import Counts, Record, Reject, Status, Write
 
 Committed = Callable[[Counts], None]
 
 _log = structlog.get_logger(__name__)
 
+REFUSED_BY_DATABASE = "the database refused records, see syncd_rejects"
 _LONGEST_PAUSE = 60.0
 _BRISK = 0.02
 """Seconds between batches that come one upon the other."""
@@ -171,7 +172,8 @@ class Writer:
             except queue.Empty:
                 return False
 
-    def _commit(self, items: Sequence[Item]) -> None:
+    def _commit(self, items: Sequence[Item]) -> int:
+        """Commit batches; how many of their records the database refused."""
         waited, pause = 0.0, 0.5
         while True:
             try:
@@ -184,20 +186,17 @@ class Writer:
                 waited += pause
                 pause = min(pause * 2, _LONGEST_PAUSE)
             except Unstorable as error:
-                self._divide(items, error)
-                return
+                return self._divide(items, error)
             else:
                 for item, count in zip(items, counts, strict=True):
                     if item.done is not None:
                         item.done(count)
-                return
+                return 0
 
-    def _divide(self, items: Sequence[Item], error: SyncdError) -> None:
+    def _divide(self, items: Sequence[Item], error: SyncdError) -> int:
         """The database refused a value: find its record, keep it whole among the rejects, and store the rest."""
         if len(items) > 1:
-            for item in items:
-                self._commit([item])
-            return
+            return sum(self._commit([item]) for item in items)
         (item,) = items
         write = item.write
         if write.root is None or not write.keys:
@@ -206,21 +205,36 @@ class Writer:
             assert item.shape is not None
             shaped = item.shape()
             columns = replace(write, root=shaped.root, children=shaped.children, misfits=shaped.misfits)
-            self._commit([replace(item, write=columns, shape=None)])
-            return
+            return self._commit([replace(item, write=columns, shape=None)])
         if len(write.keys) == 1:
             row = [one[0] for one in write.root.values]
             reject = Reject(error.message, item.records[0] if item.records else row)
             counts = replace(write.counts, rejected=write.counts.rejected + 1)
             alone = replace(
-                write, root=None, children=(), keys=(), hashes=(), misfits=(), counts=counts, arrived=0,
+                _without(write, 1), root=None, children=(), keys=(), hashes=(), misfits=(), counts=counts,
                 rejects=(*write.rejects, reject),
             )  # fmt: skip
-            self._commit([replace(item, write=alone, records=())])
-            return
-        middle = len(write.keys) // 2
-        for part in _halves(item, middle):
-            self._commit([part])
+            return 1 + self._commit([replace(item, write=alone, records=())])
+        first, second = _halves(item, len(write.keys) // 2)
+        refused = self._commit([first])
+        return refused + self._commit([replace(second, write=_without(second.write, refused))])
+
+
+def _without(write: Write, refused: int) -> Write:
+    """A batch that goes with records of which the database refused so many."""
+    if not refused:
+        return write
+    proof = write.proof
+    if proof is not None:
+        proof = replace(
+            proof,
+            stored=proof.stored - refused,
+            rejected=proof.rejected + refused,
+            status=Status.PARTIAL,
+            note="; ".join(filter(None, [proof.note, REFUSED_BY_DATABASE])),
+            standing=None if proof.standing is None else proof.standing - refused,
+        )
+    return replace(write, proof=proof, arrived=max(0, write.arrived - refused))
 
 
 def _halves(item: Item, middle: int) -> tuple[Item, Item]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +17,7 @@ from syncd.errors import BadAnswer, Refused, Unavailable
 from syncd.model import Counts
 
 
-def thing(bench: Bench, number: int, **fields: Any) -> dict[str, Any]:
+def thing(bench: Bench, number: int | str, **fields: Any) -> dict[str, Any]:
     return {"id": number, "name": f"thing {number}", "updated_at": stamp(bench.clock.now()), "parts": [], **fields}
 
 
@@ -38,6 +40,26 @@ def make(database_url: str) -> Iterator[Make]:
 @pytest.fixture
 def bench(make: Make) -> Bench:
     return make(THINGS)
+
+
+def test_a_record_that_the_database_refuses_is_kept_whole_and_the_others_are_stored(make: Make) -> None:
+    named = replace(THINGS, fields={**THINGS.fields, "id": "string"})
+    bench = make(named)
+    too_long = "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(200))
+    records = [thing(bench, name, parts=[{"id": 7, "label": name[:9]}]) for name in ("a", too_long, "b")]
+    bench.source.lists[THINGS.path], bench.source.page_size = records, 3
+    report = bench.run()
+    assert bench.assistance.made
+    refuses = not bench.database.is_sqlite
+    assert (report.status, report.rows.rejected) == (("partial", 1) if refuses else ("ok", 0))
+    stored = [record for record in records if not (refuses and record["id"] == too_long)]
+    assert sorted(bench.rows("SELECT id FROM things")) == sorted((one["id"],) for one in stored)
+    proof = bench.rows("SELECT status, stored, rejected, standing FROM syncd_partitions")
+    assert proof == [("partial", 2, 1, 2) if refuses else ("ok", 3, 0, 3)]
+    parts = bench.rows("SELECT _syncd_parent_id, label FROM things_parts")
+    assert sorted(parts) == sorted((one["id"], one["parts"][0]["label"]) for one in stored)
+    kept = [json.loads(row[0]) for row in bench.rows("SELECT record FROM syncd_rejects")]
+    assert kept == [record for record in records if record not in stored]
 
 
 def test_a_first_load_stores_every_record_with_its_child_rows(bench: Bench) -> None:
