@@ -13,6 +13,7 @@ import structlog
 
 from syncd.daemon.due import Schedule, Upcoming, missed_during, pause_after, upcoming
 from syncd.engine.ports import Clock, Progress
+from syncd.engine.writer import DATABASE
 from syncd.errors import JobBusy, StoreError, SyncdError
 from syncd.jobs.protocol import Request
 from syncd.model import Counts, Partition, RunReport, Status
@@ -25,6 +26,9 @@ LOUD = 3
 
 _BUSY_PAUSE = timedelta(seconds=10)
 """Until a job that another process runs is tried again."""
+_UNRECORDED_PAUSE = timedelta(seconds=5)
+"""Until a job whose run could not be recorded is tried again; it doubles every time."""
+_LONGEST_UNRECORDED_PAUSE = timedelta(minutes=5)
 _IDLE = timedelta(minutes=1)
 """The longest time between two looks: clocks are set, and machines sleep."""
 _CONSENT = 4
@@ -84,12 +88,17 @@ class Pulse:
 
     Args:
         monotonic: Seconds that never go back.
+
+    Attributes:
+        pages: How many came.
+        waits_for: What the run waits for since it last did something, or an empty string.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._at = monotonic()
         self.pages = 0
+        self.waits_for = ""
 
     def quiet(self) -> float:
         """Seconds since the last progress."""
@@ -98,23 +107,26 @@ class Pulse:
     def planned(self, resource: str, partitions: int) -> None:
         """So many partitions of a resource are to be read."""
         del resource, partitions
-        self._at = self._monotonic()
+        self._beat()
 
     def page(self, partition: Partition, records: int) -> None:
         """A page arrived."""
         del partition, records
         self.pages += 1
-        self._at = self._monotonic()
+        self._beat()
 
     def done(self, partition: Partition, counts: Counts) -> None:
         """A partition was finished."""
         del partition, counts
-        self._at = self._monotonic()
+        self._beat()
 
     def waiting(self, seconds: float, why: str) -> None:
         """The run waits; long waits for quota are told of every second."""
-        del seconds, why
-        self._at = self._monotonic()
+        del seconds
+        self._beat(why)
+
+    def _beat(self, waits_for: str = "") -> None:
+        self._at, self.waits_for = self._monotonic(), waits_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +202,7 @@ class Agenda:
         self._running: dict[str, Running] = {}
         self._held: dict[str, datetime] = {}
         self._troubles: dict[str, int] = {}
+        self._unrecorded: dict[str, str] = {}
         self._since: dict[str, datetime] = {}
         self._retired: list[Program] = []
 
@@ -197,6 +210,22 @@ class Agenda:
     def program(self) -> Program:
         """Of the configuration that counts now."""
         return self._program
+
+    @property
+    def trouble(self) -> str:
+        """Why runs cannot be written or recorded, or an empty string."""
+        with self._lock:
+            waiting = [job for job, one in self._running.items() if one.pulse.waits_for == DATABASE]
+            if waiting:
+                return f"Job {waiting[0]} cannot write to the database and waits. The log says why."
+            return next(reversed(self._unrecorded.values()), "")
+
+    def recovered(self) -> None:
+        """The database answers again: jobs whose runs it could not record need not be left alone any longer."""
+        with self._lock:
+            for job in self._unrecorded:
+                self._held.pop(job, None)
+            self._unrecorded.clear()
 
     def running(self) -> Sequence[Running]:
         """What runs now."""
@@ -210,6 +239,7 @@ class Agenda:
             self._program = program
             self._held.clear()
             self._troubles.clear()
+            self._unrecorded.clear()
         self._wake()
 
     def close(self) -> None:
@@ -262,14 +292,13 @@ class Agenda:
         job = running.job
         try:
             ended = self._execute(running)
-            self._troubles.pop(job, None)
+            self._untroubled(job)
             self._ended(ended)
         except JobBusy as busy:
             self._hold(job, _BUSY_PAUSE)
             _log.info("a due run waits", job=job, why=busy.message)
         except StoreError as error:
-            self._trouble(job)
-            _log.warning("a run could not be recorded", job=job, error=str(error))
+            self._could_not_record(job, error)
         except BaseException as error:  # noqa: BLE001 - whatever a job does, the daemon goes on
             self._trouble(job)
             known = isinstance(error, SyncdError)
@@ -340,9 +369,24 @@ class Agenda:
             self._held[job] = self._clock.now() + pause
 
     def _trouble(self, job: str) -> None:
-        """Leave a job alone that could not even be recorded, longer every time."""
+        """Leave a job alone that could not even be run, longer every time."""
         times = self._troubles[job] = self._troubles.get(job, 0) + 1
         self._hold(job, max(_BUSY_PAUSE, pause_after(times) / 4))
+
+    def _could_not_record(self, job: str, error: StoreError) -> None:
+        """The same where it is the database that fails: it may answer, or have room, again soon."""
+        times = self._troubles[job] = self._troubles.get(job, 0) + 1
+        doublings = min(times - 1, 10)
+        self._hold(job, min(_UNRECORDED_PAUSE * (1 << doublings), _LONGEST_UNRECORDED_PAUSE))
+        with self._lock:
+            self._unrecorded[job] = str(error)
+        tell = _log.error if times >= LOUD else _log.warning
+        tell("a run could not be recorded", job=job, error=error.message, remedy=error.remedy)
+
+    def _untroubled(self, job: str) -> None:
+        with self._lock:
+            self._troubles.pop(job, None)
+            self._unrecorded.pop(job, None)
 
     def _close_retired(self) -> None:
         with self._lock:

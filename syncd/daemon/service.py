@@ -29,6 +29,9 @@ DRAIN_SECONDS = 8.0
 STUCK_SECONDS = 900.0
 """A run that made no progress for so long is stuck: the service manager's watchdog is no longer held off."""
 
+AWAY_SECONDS = 300.0
+"""A database that is away for so long needs a person."""
+
 _AWAY_PAUSE = timedelta(seconds=5)
 _BEAT = 20.0
 """The longest time between two turns of the idle loop, seconds."""
@@ -93,10 +96,12 @@ class Limits:
     Attributes:
         drain: To commit what runs have in hand when the daemon stops.
         stuck: Without progress of a run.
+        away: Without the database, until a person is needed.
     """
 
     drain: float = DRAIN_SECONDS
     stuck: float = STUCK_SECONDS
+    away: float = AWAY_SECONDS
 
 
 Load = Callable[[Callable[[], tuple[bool, str]]], Opened]
@@ -121,6 +126,9 @@ class Service:
         self._wake = threading.Event()
         self._reload = threading.Event()
         self._trouble = "The daemon starts."
+        self._away_since: float | None = None
+        self._told_away = False
+        self._agenda: Agenda | None = None
         self._server: Server | None = None
         self._address = ""
         self._duties: Sequence[Duty] = ()
@@ -130,7 +138,8 @@ class Service:
 
     def ready(self) -> tuple[bool, str]:
         """Whether the daemon can work, and why not."""
-        return not self._trouble, self._trouble
+        trouble = self._trouble or (self._agenda.trouble if self._agenda is not None else "")
+        return not trouble, trouble
 
     def run(self) -> int:
         """Serve until SIGTERM or ctrl-C; SIGHUP reads the configuration again. To be used in the main thread.
@@ -151,6 +160,7 @@ class Service:
             self._serve(opened)
             agenda = Agenda(program, self._clock, self._wake.set, self._told)
             self._duties = opened.duties
+            self._agenda = agenda
             self._trouble = ""
             self._notifier.ready("Looking for what is due.")
             _log.info("started", version=__version__, jobs=len(program.schedules()), pid=os.getpid())
@@ -178,18 +188,16 @@ class Service:
 
     def _prepared(self, program: Program) -> bool:
         """Wait for the database; False: asked to stop meanwhile."""
-        told = False
         while not self._clock.stopping():
             try:
                 program.prepare()
             except StoreUnavailable as error:
-                if not told:
-                    _log.warning("the database is away: waiting for it", error=str(error))
-                told = True
+                self._away(error)
                 self._notifier.patience(_PATIENCE)
                 self._notifier.status(f"Waiting for the database. {error.message}")
                 self._pause(_AWAY_PAUSE.total_seconds())
             else:
+                self._here()
                 return True
         return False
 
@@ -211,7 +219,7 @@ class Service:
         now = self._clock.now()
         try:
             self._next = agenda.tick()
-            self._answers()
+            self._answers(agenda)
         except StoreError as error:
             self._away(error)
             self._next = now + _AWAY_PAUSE
@@ -221,21 +229,38 @@ class Service:
             agenda.program.rest()
             give_back()
         self._busy = bool(running)
-        self._notifier.status(self._words(running))
+        self._notifier.status(self._words(agenda, running))
         if not self._is_stuck(running):
             self._notifier.alive()
         timer.at(self._next)
         self._wake.wait(min(_BEAT, (self._notifier.watchdog or _BEAT) / 3))
 
-    def _answers(self) -> None:
-        if self._trouble:
+    def _answers(self, agenda: Agenda) -> None:
+        """The database could be read; where it was away, work goes on at once."""
+        if self._away_since is not None:
+            self._here()
+            agenda.recovered()
+
+    def _here(self) -> None:
+        if self._away_since is not None:
             _log.info("the database answers again")
-            self._trouble = ""
+        self._away_since, self._told_away, self._trouble = None, False, ""
 
     def _away(self, error: StoreError) -> None:
-        if not self._trouble:
-            _log.warning("the database is away: waiting for it", error=str(error))
+        """Say once that the database is away, and once more when that needs a person."""
+        now = time.monotonic()
         self._trouble = str(error)
+        if self._away_since is None:
+            self._away_since = now
+            _log.warning("the database is away: waiting for it", error=error.message, remedy=error.remedy)
+        elif not self._told_away and now - self._away_since >= self._limits.away:
+            self._told_away = True
+            _log.error(
+                "the database is still away: nothing is synced",
+                seconds=round(now - self._away_since),
+                error=error.message,
+                remedy=error.remedy,
+            )
 
     def _is_stuck(self, running: Sequence[Running]) -> bool:
         stuck = [one for one in running if one.pulse.quiet() > self._limits.stuck]
@@ -248,11 +273,13 @@ class Service:
             )
         return bool(stuck)
 
-    def _words(self, running: Sequence[Running]) -> str:
+    def _words(self, agenda: Agenda, running: Sequence[Running]) -> str:
         if self._trouble:
             return f"Waiting for the database. {self._trouble}"
         if running:
-            return f"Running {', '.join(sorted(one.job for one in running))}."
+            return f"Running {', '.join(sorted(_words_of(one) for one in running))}."
+        if agenda.trouble:
+            return f"A run could not be recorded. {agenda.trouble}"
         return "Idle."
 
     def _told(self, ended: Ended) -> None:
@@ -328,3 +355,8 @@ class Service:
         agenda.close()
         _log.info("stopped")
         return 0
+
+
+def _words_of(run: Running) -> str:
+    waits_for = run.pulse.waits_for
+    return f"{run.job} (waits for {waits_for})" if waits_for else run.job

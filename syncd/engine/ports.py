@@ -282,4 +282,4 @@ class Progress(Protocol):
         """A partition was finished."""
 
     def waiting(self, seconds: float, why: str) -> None:
-        """The run waits for quota or for a retry."""
+        """The run waits, for `why`: quota, a retry, another job, the database."""

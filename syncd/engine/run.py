@@ -173,7 +173,7 @@ class Run:
 
     def _work(self, lease: Lease) -> None:
         ports = self._ports
-        writer = Writer(ports.store, self._layouts, self._record.id, lease, ports.clock)
+        writer = Writer(ports.store, self._layouts, self._record.id, lease, ports.clock, ports.progress)
         tools = Tools(
             source=ports.source,
             store=ports.store,

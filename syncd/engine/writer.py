@@ -16,7 +16,7 @@ import structlog
 
 from syncd.catalog.layout import Layout
 from syncd.engine.identity import record_id
-from syncd.engine.ports import Clock, Lease, Store
+from syncd.engine.ports import Clock, Lease, Progress, Store
 from syncd.engine.shape import Shaped
 from syncd.errors import StoreUnavailable, SyncdError, Unstorable
 from syncd.model import Counts, Record, Reject, Status, Write
@@ -26,7 +26,12 @@ Committed = Callable[[Counts], None]
 _log = structlog.get_logger(__name__)
 
 REFUSED_BY_DATABASE = "the database refused records, see syncd_rejects"
+DATABASE = "the database"
+"""What a run waits for that cannot commit."""
+
 _LONGEST_PAUSE = 60.0
+_LOUD_AFTER = 300.0
+"""A database that has been away for so many seconds needs a person."""
 _BRISK = 0.02
 """Seconds between batches that come one upon the other."""
 
@@ -57,6 +62,7 @@ class Writer:
         run_id: Written to the rows.
         lease: Checked inside every transaction.
         clock: For pauses while the database is away.
+        progress: Is told of these.
         batch_rows: As many records share a transaction at most, one page excepted.
         most_rows: As many records wait for their commit at most, one page per reader excepted.
         patience: Seconds to wait for a database that is away before giving up.
@@ -71,6 +77,7 @@ class Writer:
         run_id: str,
         lease: Lease,
         clock: Clock,
+        progress: Progress,
         *,
         batch_rows: int = 2_000,
         most_rows: int = 4_000,
@@ -82,6 +89,7 @@ class Writer:
         self._run_id = run_id
         self._lease = lease
         self._clock = clock
+        self._progress = progress
         self._batch_rows = batch_rows
         self._patience = patience
         self._linger = linger
@@ -181,7 +189,9 @@ class Writer:
             except StoreUnavailable as error:
                 if waited >= self._patience:
                     raise
-                _log.warning("the database is away, waiting", error=str(error), seconds=pause)
+                tell = _log.error if waited >= _LOUD_AFTER else _log.warning
+                tell("the database is away, waiting", error=error.message, remedy=error.remedy, seconds=pause)
+                self._progress.waiting(pause, DATABASE)
                 self._clock.sleep(pause)
                 waited += pause
                 pause = min(pause * 2, _LONGEST_PAUSE)

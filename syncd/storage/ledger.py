@@ -63,7 +63,7 @@ class Ledger:
                     status="failed",
                     exit_code=1,
                     finished_at=run.started_at,
-                    error="The process ended in the middle of the run.",
+                    error="The process ended in the middle of the run, or the database was away at its end.",
                     remedy="Nothing to do: the next run goes on where it was.",
                 )
             )

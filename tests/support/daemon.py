@@ -18,6 +18,13 @@ PATIENCE = 40.0
 """Seconds after which a test gives up."""
 
 
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class Daemon:
     """A daemon, what it tells its manager, and what it logs."""
 
@@ -65,6 +72,11 @@ class Daemon:
             self.log.append(line)
             if all(word in line for word in words):
                 return line
+
+    def collect(self) -> None:
+        """Take into the log what has been logged by now."""
+        while not self.lines.empty():
+            self.log.append(self.lines.get())
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

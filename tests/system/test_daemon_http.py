@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from support.daemon import PATIENCE, Begin, Daemon
+from support.daemon import PATIENCE, Begin, Daemon, free_port
 from support.program import Site
 
 from syncd.sandbox.server import Sandbox
@@ -26,13 +26,6 @@ def answer(port: int, path: str) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def listen(site: Site, port: int) -> None:

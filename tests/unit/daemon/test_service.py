@@ -1,0 +1,138 @@
+"""The daemon's loop, with twins of the program and of the service manager."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from syncd.clock import SystemClock
+from syncd.daemon.due import Schedule
+from syncd.daemon.sdnotify import Notifier
+from syncd.daemon.service import Limits, Opened, Service
+from syncd.engine.ports import Progress
+from syncd.errors import Stopped, StoreUnavailable
+from syncd.jobs.protocol import Request
+from syncd.model import Counts, RunReport, Status
+from syncd.storage.timetable import Past
+
+
+@dataclass(frozen=True)
+class Hourly:
+    every: timedelta | None = timedelta(hours=1)
+    cron: str | None = None
+    timezone: str = "UTC"
+    jitter: timedelta = timedelta(0)
+
+
+class Manager(Notifier):
+    """A service manager that wants a sign of life every 30 ms, so that the daemon's loop turns quickly."""
+
+    def __init__(self) -> None:
+        super().__init__({"WATCHDOG_USEC": "30000"})
+        self.told: list[str] = []
+
+    def _send(self, message: str) -> None:
+        self.told.append(message)
+
+
+class Program:
+    """A program with one job, which writes down what it is asked for.
+
+    Args:
+        clock: The daemon's, which it stops after some looks of the daemon, or when it rests.
+        work: What the job does.
+        looks: After so many looks the daemon is stopped; 0: after a rest.
+        away: The database does not answer.
+    """
+
+    workers = 1
+
+    def __init__(
+        self, clock: SystemClock, work: Callable[[], object] = lambda: None, looks: int = 0, *, away: bool = False
+    ) -> None:
+        self.clock, self.work, self.looks, self.away = clock, work, looks, away
+        self.asked: list[str] = []
+        self.past: dict[str, Past] = {}
+
+    def prepare(self) -> None:
+        self.asked.append("prepare")
+
+    def schedules(self) -> Mapping[str, Schedule]:
+        return {"field": Hourly()}
+
+    def pasts(self, jobs: Sequence[str]) -> Mapping[str, Past]:
+        self.looks -= 1
+        if self.looks == 0:
+            self.clock.stop()
+        if self.away:
+            raise StoreUnavailable("The database does not answer.", "Check that the server runs.")
+        return {job: past for job, past in self.past.items() if job in jobs}
+
+    def run_job(
+        self, name: str, request: Request, *, trigger: str, due_at: datetime | None, progress: Progress | None
+    ) -> RunReport:
+        self.asked.append("run")
+        began = self.clock.now()
+        self.work()
+        self.past[name] = Past(due_at or began, began, self.clock.now(), "ok")
+        return RunReport(name, "1", Status.OK, began, self.clock.now(), 0, Counts(), (), 0)
+
+    def skip_run(self, name: str, due_at: datetime, reason: str) -> None:
+        self.asked.append("skip")
+
+    def rest(self) -> None:
+        self.asked.append("rest")
+        self.clock.stop()
+
+    def close(self) -> None:
+        self.asked.append("close")
+
+
+@pytest.fixture
+def clock() -> SystemClock:
+    return SystemClock()
+
+
+def live(program: Program, limits: Limits | None = None) -> tuple[list[str], list[Any]]:
+    """Let a daemon live with it; what it told its manager, and what it logged."""
+    manager = Manager()
+    with capture_logs() as logs:
+        assert Service(lambda _: Opened(program), program.clock, manager, limits).run() == 0
+    return manager.told, logs
+
+
+def test_a_run_without_progress_no_longer_holds_the_watchdog_off(clock: SystemClock) -> None:
+    def wait() -> None:
+        with suppress(Stopped):
+            clock.sleep(60)
+
+    told, logs = live(Program(clock, wait, looks=5), Limits(stuck=-1.0))
+    assert "WATCHDOG=1" not in told
+    (line, *_) = [line for line in logs if line["event"] == "a run is stuck"]
+    assert (line["log_level"], line["job"]) == ("error", "field")
+
+
+def test_a_run_that_takes_long_is_no_reason_to_restart_the_daemon(clock: SystemClock) -> None:
+    def wait() -> None:
+        with suppress(Stopped):
+            clock.sleep(60)
+
+    told, logs = live(Program(clock, wait, looks=5))
+    assert "WATCHDOG=1" in told
+    assert not [line for line in logs if line["log_level"] == "error"]
+
+
+@pytest.mark.parametrize(("away", "levels"), [(300.0, ["warning"]), (0.0, ["warning", "error"])])
+def test_a_database_that_is_away_is_told_of_once_and_once_more_when_that_needs_a_person(
+    clock: SystemClock, away: float, levels: list[str]
+) -> None:
+    told, logs = live(Program(clock, looks=6, away=True), Limits(away=away))
+    assert [line["log_level"] for line in logs if "database" in line["event"]] == levels
+    assert "STATUS=Waiting for the database. The database does not answer. Check that the server runs." in told
+    assert "WATCHDOG=1" in told, "a restart would not bring it back"
