@@ -134,7 +134,7 @@ class Service:
         self._duties: Sequence[Duty] = ()
         self._on_duty = threading.Lock()
         self._next: datetime | None = None
-        self._busy = False
+        self._used = False
 
     def ready(self) -> tuple[bool, str]:
         """Whether the daemon can work, and why not."""
@@ -225,10 +225,11 @@ class Service:
             self._next = now + _AWAY_PAUSE
         self._look_after(now)
         running = agenda.running()
-        if self._busy and not running:
+        self._used = self._used or bool(running)
+        if self._used and not running:
+            self._used = False
             agenda.program.rest()
             give_back()
-        self._busy = bool(running)
         self._notifier.status(self._words(agenda, running))
         if not self._is_stuck(running):
             self._notifier.alive()
@@ -284,6 +285,7 @@ class Service:
 
     def _told(self, ended: Ended) -> None:
         """A run ended, says its thread."""
+        self._used = True
         for duty in self._duties:
             duty.ended(ended)
 

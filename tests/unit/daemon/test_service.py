@@ -107,6 +107,12 @@ def live(program: Program, limits: Limits | None = None) -> tuple[list[str], lis
     return manager.told, logs
 
 
+def test_what_a_run_used_is_given_back_when_nothing_runs(clock: SystemClock) -> None:
+    program = Program(clock)
+    live(program)
+    assert program.asked == ["prepare", "run", "rest", "close"]
+
+
 def test_a_run_without_progress_no_longer_holds_the_watchdog_off(clock: SystemClock) -> None:
     def wait() -> None:
         with suppress(Stopped):
