@@ -41,10 +41,10 @@ def await_readiness(url: str, *, ready: bool) -> str:
     while True:
         try:
             with urllib.request.urlopen(url, timeout=PATIENCE) as response:
-                status, words = response.status, response.read().decode()
+                status, words = response.status, str(response.read(), "utf-8")
         except urllib.error.HTTPError as error:
             with error:
-                status, words = error.code, error.read().decode()
+                status, words = error.code, str(error.read(), "utf-8")
         if (status == 200) == ready:
             return words
         assert time.monotonic() < ends, f"still {status}: {words}"
