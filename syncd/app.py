@@ -8,7 +8,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -97,11 +97,13 @@ class Kit:
         clock: Time.
         redactor: Knows the secrets.
         registry: Job types.
+        given_up: Leases that were given up while the database was away, by their owners.
     """
 
     clock: Clock
     redactor: Redactor
     registry: Registry
+    given_up: set[str] = field(default_factory=set)
 
 
 def read_configuration(path: Path, environ: Mapping[str, str], registry: Registry) -> tuple[Configuration, Catalog]:
@@ -158,7 +160,7 @@ class App:
         url = settings.database.url.get_secret_value()
         self.database = Database(url, settings.database.schema_name)
         kit.redactor.learn(self.database.url.password)
-        self.store = SqlStore(self.database, kit.clock.now)
+        self.store = SqlStore(self.database, kit.clock.now, kit.given_up)
         self._transport = transport or httpx.HTTPTransport(
             limits=_CONNECTIONS, proxy=proxy_for(procore.api_url, os.environ)
         )

@@ -33,16 +33,21 @@ def run(context: typer.Context) -> None:
     invocation = Invocation.of(context)
     clock = SystemClock(threading.Event())
     redactor = Redactor()
+    given_up: set[str] = set()
 
     def load(ready: Callable[[], tuple[bool, str]]) -> Opened:
-        return _opened(invocation, clock, redactor, ready)
+        return _opened(invocation, clock, redactor, given_up, ready)
 
     code = Service(load, clock, Notifier(invocation.environ)).run()
     raise typer.Exit(code)
 
 
 def _opened(
-    invocation: Invocation, clock: SystemClock, redactor: Redactor, ready: Callable[[], tuple[bool, str]]
+    invocation: Invocation,
+    clock: SystemClock,
+    redactor: Redactor,
+    given_up: set[str],
+    ready: Callable[[], tuple[bool, str]],
 ) -> Opened:
     from syncd.app import App, Kit, read_configuration
     from syncd.daemon.service import Opened
@@ -51,7 +56,7 @@ def _opened(
     registry = Registry.installed()
     configuration, catalog = read_configuration(invocation.configuration_file(), invocation.environ, registry)
     invocation.start_logging(configuration.settings.log, redactor)
-    app = App(configuration, catalog, Kit(clock, redactor, registry))
+    app = App(configuration, catalog, Kit(clock, redactor, registry, given_up))
     listen = configuration.settings.http.listen
     duties = _duties(app, invocation)
     return Opened(app, duties, server=_server(app, ready), address=str(listen) if listen else "")

@@ -87,18 +87,19 @@ class SqlLease:
         now: The wall clock, UTC.
         name: What it is for.
         seconds: After which it runs out, unless it is renewed.
-        ended: Owners that gave up a lease which the database, away at that moment, still shows: no reason to wait.
+        given_up: Owners of this process that gave up a lease which the database, away at that moment, still shows: no
+            reason to wait.
 
     Raises:
         JobBusy: Somebody else has it.
     """
 
-    def __init__(self, database: Database, now: Now, name: str, seconds: float, ended: set[str]) -> None:
+    def __init__(self, database: Database, now: Now, name: str, seconds: float, given_up: set[str]) -> None:
         self.name = name
         self._database = database
         self._now = now
         self._seconds = seconds
-        self._ended = ended
+        self._given_up = given_up
         self._owner = uuid.uuid4().hex
         self.fence = self._acquire()
 
@@ -125,7 +126,7 @@ class SqlLease:
                 connection.execute(insert(locks).values(name=self.name, fence=1, **values))
                 return 1
             died = self.name.startswith(_OF_JOBS) and Process(held.host, held.pid, held.world, held.started).has_ended()
-            ended = held.owner in self._ended or died
+            ended = held.owner in self._given_up or died
             if held.owner and held.expires_at > now and not ended:
                 what = self.name.partition(":")[2] or self.name
                 raise JobBusy(
@@ -145,11 +146,11 @@ class SqlLease:
     def release(self) -> None:
         """Give it up; harmless when it is lost. Where the database is away, this process knows it nevertheless."""
         locks = own.locks
-        self._ended.add(self._owner)
+        self._given_up.add(self._owner)
         with self._database.write() as connection:
             mine = and_(locks.c.name == self.name, locks.c.owner == self._owner, locks.c.fence == self.fence)
             connection.execute(update(locks).where(mine).values(owner=""))
-        self._ended.discard(self._owner)
+        self._given_up.discard(self._owner)
 
 
 class Fenced(Protocol):

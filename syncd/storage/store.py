@@ -85,9 +85,10 @@ class SqlStore:
     Args:
         database: Where.
         now: The wall clock, UTC.
+        given_up: Leases' owners, see `SqlLease`; shared by all stores of a process.
     """
 
-    def __init__(self, database: Database, now: Now) -> None:
+    def __init__(self, database: Database, now: Now, given_up: set[str] | None = None) -> None:
         self._database = database
         self._now = now
         self._sqlite = database.is_sqlite
@@ -97,7 +98,7 @@ class SqlStore:
         self._put_cursors = _upsert(database.insert(own.cursors), own.cursors, "partition_id")
         self._ledger = Ledger(database, now)
         self._claims = Claims(database, now)
-        self._ended: set[str] = set()
+        self._given_up = set[str]() if given_up is None else given_up
 
     @property
     def packing(self) -> Callable[[Sequence[Sequence[Any]]], bytes] | None:
@@ -438,7 +439,7 @@ class SqlStore:
 
     def lease(self, name: str, seconds: float) -> SqlLease:
         """Take a lease."""
-        return SqlLease(self._database, self._now, name, seconds, self._ended)
+        return SqlLease(self._database, self._now, name, seconds, self._given_up)
 
     def claim(self, lease: Fenced, principal: str, company_id: int, resources: Collection[str]) -> frozenset[str]:
         """Claim those resources that no other run is reading; which these are."""

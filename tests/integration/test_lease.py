@@ -8,11 +8,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, update
+from support.postgres import Postgres
+from support.program import Site
 
 from syncd.errors import JobBusy, LeaseLost, StoreUnavailable
+from syncd.sandbox.server import Sandbox
 from syncd.storage import tables as own
 from syncd.storage.database import Database
 from syncd.storage.lease import Process, SqlLease
@@ -121,3 +125,24 @@ def test_a_lease_that_was_given_up_while_the_database_was_away_is_had_again_at_o
     with pytest.raises(JobBusy, match="already run"):
         SqlLease(flaky, now, "job:field", 60, mine)
     flaky.close()
+
+
+@pytest.mark.postgres
+def test_a_lease_given_up_while_the_database_was_away_is_had_again_after_a_reload(
+    sandbox: Sandbox, tmp_path: Path, postgres: Postgres, postgres_url: str
+) -> None:
+    site = Site(tmp_path / "config", sandbox, postgres_url)
+    site.job("field")
+    given_up: set[str] = set()
+    with site.app(given_up) as before:
+        lease = before.store.lease("job:field", 60)
+        postgres.stop()
+        try:
+            with pytest.raises(StoreUnavailable):
+                lease.release()
+        finally:
+            postgres.start()
+    with site.app() as another, pytest.raises(JobBusy):
+        another.store.lease("job:field", 60)
+    with site.app(given_up) as after:
+        assert after.store.lease("job:field", 60).fence == lease.fence + 1

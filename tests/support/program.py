@@ -83,11 +83,17 @@ class Site:
         return clean | {"SYNCD_CONFIG": str(self.folder)} | dict(more or {})
 
     @contextmanager
-    def app(self) -> Iterator[App]:
-        """The program in this process, its tables made."""
+    def app(self, given_up: set[str] | None = None) -> Iterator[App]:
+        """The program in this process, its tables made.
+
+        Args:
+            given_up: As another program of this process left it.
+        """
         registry = Registry.installed()
         configuration, catalog = read_configuration(self.folder / "syncd.yaml", {}, registry)
-        app = App(configuration, catalog, Kit(SystemClock(), Redactor(), registry))
+        app = App(
+            configuration, catalog, Kit(SystemClock(), Redactor(), registry, set() if given_up is None else given_up)
+        )
         try:
             app.prepare()
             yield app
