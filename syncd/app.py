@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import structlog
 from sqlalchemy import func, inspect, select, table
 
+from syncd.api import httpx
 from syncd.api.circuit import Circuit
 from syncd.api.client import Client
 from syncd.api.counting import requests_of
@@ -161,10 +161,11 @@ class App:
         self.database = Database(url, settings.database.schema_name)
         kit.redactor.learn(self.database.url.password)
         self.store = SqlStore(self.database, kit.clock.now, kit.given_up)
+        authorities = httpx.create_ssl_context()
         self._transport = transport or httpx.HTTPTransport(
-            limits=_CONNECTIONS, proxy=proxy_for(procore.api_url, os.environ)
+            verify=authorities, limits=_CONNECTIONS, proxy=proxy_for(procore.api_url, os.environ)
         )
-        self._http = httpx.Client(transport=transport, follow_redirects=False)
+        self._http = httpx.Client(verify=authorities, transport=transport, follow_redirects=False)
         secret = Secret(procore.client_secret.get_secret_value())
         app = oauth.App(procore.login_url, procore.client_id, secret, procore.redirect_uri)
         self.grants = Grants(self._http, app, kit.redactor)

@@ -16,8 +16,13 @@ from collections.abc import Mapping
 from typing import Any, Literal, TextIO
 
 import orjson
-import structlog
-from structlog.typing import EventDict, Processor
+
+from syncd.imports import without
+
+# For tracebacks of its own, which syncd does not print, structlog imports rich: 6 MB, and a fifth of a start.
+with without("rich"):
+    import structlog
+    from structlog.typing import EventDict, Processor
 
 Format = Literal["auto", "console", "json", "logfmt"]
 Level = Literal["debug", "info", "warning", "error"]

@@ -9,16 +9,20 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import structlog
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
-from werkzeug.wrappers import Request, Response
 
+from syncd.daemon.memory import give_back
 from syncd.daemon.metrics import Metrics
-from syncd.daemon.page import Page
 from syncd.errors import SyncdError
 from syncd.overview import View
+
+if TYPE_CHECKING:
+    from syncd.daemon.page import Page
 
 _log = structlog.get_logger(__name__)
 
@@ -59,7 +63,7 @@ class Answer:
 
 
 class StatusApp:
-    """The WSGI application.
+    """What is answered to which request.
 
     Args:
         view: What is shown.
@@ -72,7 +76,7 @@ class StatusApp:
         self._view = view
         self._ready = ready
         self._metrics = metrics
-        self._page = Page()
+        self._page: Page | None = None
         self._names = {host.lower(), "localhost", socket.gethostname().lower()}
         self._reading = threading.Lock()
         self._paths: Mapping[str, Callable[[], Answer]] = {
@@ -82,31 +86,28 @@ class StatusApp:
             "/metrics": self._measured,
         }
 
-    def __call__(self, environ: Any, start_response: Any) -> Any:
-        """Answer one request."""
-        request = Request(environ)
-        answer = self._answer(request)
-        response = Response(answer.text, answer.status, _HEADERS, content_type=answer.kind)
-        response.headers["Content-Security-Policy"] = answer.policy
-        if answer.status == 405:  # noqa: PLR2004 - what RFC 9110 demands with it
-            response.headers["Allow"] = "GET, HEAD"
-        return response(environ, start_response)
+    def answer(self, method: str, target: str, host: str) -> Answer:
+        """Answer one request.
 
-    def _answer(self, request: Request) -> Answer:
-        host = request.environ.get("HTTP_HOST", "")
+        Args:
+            method: Of HTTP.
+            target: The path, and what follows it.
+            host: The Host header.
+        """
         if not self._is_meant(host):
             return Answer(421, "This server does not answer under that name. Use its address, or http.listen's host.\n")
-        found = self._paths.get(request.path)
+        path = urlsplit(target).path
+        found = self._paths.get(path)
         if found is None:
             return Answer(404, f"There is nothing here. There are {', '.join(self._paths)}.\n")
-        if request.method not in {"GET", "HEAD"}:
+        if method not in {"GET", "HEAD"}:
             return Answer(405, "This server is for reading only.\n")
         try:
             return found()
         except SyncdError as error:
             return Answer(503, f"{error}\n")
         except Exception:  # noqa: BLE001 - a page that fails must not end anything
-            _log.exception("the status page could not be made", path=request.path)
+            _log.exception("the status page could not be made", path=path)
             return Answer(500, "This could not be shown. The daemon's log says why.\n")
 
     def _is_meant(self, host: str) -> bool:
@@ -139,12 +140,22 @@ class StatusApp:
     def _status(self) -> Answer:
         with self._alone():
             overview, history = self._view.overview(), self._view.history()
-        text = self._page.render(overview, history)
-        return Answer(200, text, "text/html; charset=utf-8", f"{_NOTHING}; {self._page.policy}")
+            page = self._page = self._page or _page()
+        text = page.render(overview, history)
+        del overview, history
+        give_back()
+        return Answer(200, text, "text/html; charset=utf-8", f"{_NOTHING}; {page.policy}")
 
     def _alone(self) -> _Turn:
         """One reads at a time: however many browsers look, syncing comes first."""
         return _Turn(self._reading)
+
+
+def _page() -> Page:
+    """Made for the first who looks: its templates' engine is 2 MB that a daemon nobody looks at need not have."""
+    from syncd.daemon.page import Page  # noqa: PLC0415
+
+    return Page()
 
 
 class _Turn:
@@ -165,18 +176,40 @@ class _Turn:
         self._lock.release()
 
 
-class _Handler(WSGIRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     """Logs nothing above debug, tells no versions, and waits for nobody."""
 
     timeout = 10
+    server: _Listener
+
+    def __getattr__(self, name: str) -> Any:
+        """Every method is answered in one place; http.server looks for `do_GET` and the like."""
+        if name.startswith("do_"):
+            return self._respond
+        raise AttributeError(name)
+
+    def _respond(self) -> None:
+        answer = self.server.app.answer(self.command, self.path, self.headers.get("Host", ""))
+        body = answer.text.encode() if isinstance(answer.text, str) else answer.text
+        self.send_response(answer.status)
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        self.send_header("Content-Security-Policy", answer.policy)
+        if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.send_header("Allow", "GET, HEAD")
+        self.send_header("Content-Type", answer.kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def version_string(self) -> str:
         """The Server header."""
         return "syncd"
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's signature
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's signature
         """Into the log, for debugging only."""
-        _log.debug("http", what=message % args if args else message, kind=type)
+        _log.debug("http", what=format % args)
 
     def handle(self) -> None:
         """Serve the connection; one that breaks is the other side's affair."""
@@ -184,6 +217,29 @@ class _Handler(WSGIRequestHandler):
             super().handle()
         except (ConnectionError, TimeoutError):
             return
+
+
+class _Listener(ThreadingHTTPServer):
+    """Listens, and answers each connection in a thread of its own.
+
+    Args:
+        host: Where.
+        port: 0: any free one.
+        app: Answers.
+
+    Raises:
+        OSError: The port is taken, or the host is not this machine's.
+    """
+
+    block_on_close = False
+
+    def __init__(self, host: str, port: int, app: StatusApp) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = socket.create_server((host, port), family=family, backlog=32)
+        self.app = app
+        self.port: int = self.socket.getsockname()[1]
 
 
 class StatusServer:
@@ -201,7 +257,7 @@ class StatusServer:
         self._port = port
         self._metrics = Metrics(view)
         self._app = StatusApp(view, ready, self._metrics, host)
-        self._server: BaseWSGIServer | None = None
+        self._server: _Listener | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -234,15 +290,9 @@ class StatusServer:
         self._server.server_close()
         self._server = self._thread = None
 
-    def _listening(self) -> BaseWSGIServer:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+    def _listening(self) -> _Listener:
         try:
-            # werkzeug would end the process where the port is taken; a socket that listens already cannot fail there.
-            with socket.create_server((self._host, self._port), family=family, backlog=32) as listener:
-                port = listener.getsockname()[1]
-                server = make_server(
-                    self._host, port, self._app, threaded=True, request_handler=_Handler, fd=listener.fileno()
-                )
+            return _Listener(self._host, self._port, self._app)
         except (OSError, OverflowError) as error:
             number = getattr(error, "errno", None)
             reason = os.strerror(number) if number and number > 0 else str(error)
@@ -250,6 +300,3 @@ class StatusServer:
                 f"The status page cannot listen on {self._host}:{self._port}: {reason}.",
                 "Choose another http.listen in syncd.yaml, or end the program that listens there.",
             ) from None
-        server.daemon_threads = True  # type: ignore[attr-defined]  # of socketserver.ThreadingMixIn
-        server.block_on_close = False  # type: ignore[attr-defined]
-        return server

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -18,6 +17,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncd.errors import ConfigError, StoreError, StoreUnavailable, Unstorable
+
+if TYPE_CHECKING:
+    import sqlite3
 
 Now = Callable[[], datetime]
 """The wall clock, UTC."""
@@ -57,9 +59,14 @@ class Database:
         self.schema = schema
         self._writing = threading.RLock()
         self._prepared = False
+        self._driver_errors: tuple[type[Exception], ...] = ()
+        """What SQLite's driver raises where SQLAlchemy stands not in between."""
         backend = self.url.get_backend_name()
         if backend == "sqlite":
+            import sqlite3  # noqa: PLC0415 - not where PostgreSQL is in use
+
             self.engine = _sqlite(self.url)
+            self._driver_errors = (sqlite3.Error,)
         elif backend == "postgresql":
             self.engine = _postgresql(self.url, schema)
         else:
@@ -140,6 +147,8 @@ class Database:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _PRIVATE))
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror}.", "Choose another place.") from None
+        import sqlite3  # noqa: PLC0415 - not where PostgreSQL is in use
+
         with self._translated(), self.engine.connect() as connection, closing(sqlite3.connect(path)) as copy:
             driver = connection.connection.driver_connection
             assert isinstance(driver, sqlite3.Connection)
@@ -185,7 +194,7 @@ class Database:
             raise StoreError(
                 f"The database {self.name} failed: {type(error).__name__}.", "The log has more."
             ) from error
-        except sqlite3.Error as error:
+        except self._driver_errors as error:
             raise self._explain_sqlite(str(error)) from error
         except (OverflowError, UnicodeEncodeError) as error:
             # A driver's own words for a number beyond 64 bits, or for half a surrogate pair.
@@ -277,6 +286,8 @@ def _first_line(message: str) -> str:
 
 
 def _sqlite(url: URL) -> Engine:
+    import sqlite3  # noqa: PLC0415 - not where PostgreSQL is in use
+
     engine = create_engine(url, connect_args={"timeout": _BUSY_MILLISECONDS / 1000, "check_same_thread": False})
     dialect: Any = engine.dialect
     dialect.ischema_names = {**dialect.ischema_names, JSON_TEXT: JSON}
