@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 # Tests and benchmarks start syncd hundreds of times: without bytecode on disk, each start would compile it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint format clean torture bench
+.PHONY: demo test lint format clean torture bench idle
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "syncd needs Python 3.11 or newer; say which with make PYTHON=python3.x")'
@@ -43,6 +43,9 @@ torture: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/bench.py --keep $(ARGS)
+
+idle: $(STAMP)
+	$(BIN)/python benchmarks/idle.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache demo

@@ -122,9 +122,6 @@ def test_killed_in_the_middle_of_a_run_it_goes_on_after_the_restart(site: Site, 
     await_run(site)
     daemon.end(signal.SIGKILL)
     sandbox.quota.configure([])
-    with closing(sqlite3.connect(site.folder / "syncd.db")) as database:
-        database.execute("update syncd_locks set expires_at = '2000-01-01 00:00:00.000000'")
-        database.commit()
     again = begin(site)
     again.logged("run ended", "status=ok")
     again.end()
