@@ -307,7 +307,6 @@ class Write:
         partition: Whose page it is.
         root: New and changed records' rows of the resource's own table.
         children: Their child rows, table by table; they replace all child rows of the same records.
-        child_tables: All child tables of the resource, so that a set that became empty is emptied.
         keys: Keys of the records in `root`, in its order.
         hashes: Content hashes of the records in `root`, in its order.
         misfits: Values set aside for each record in `root`, in its order: JSON text, or None.
@@ -326,7 +325,6 @@ class Write:
     partition: Partition
     root: TableRows | None = None
     children: tuple[TableRows, ...] = ()
-    child_tables: tuple[str, ...] = ()
     keys: Sequence[Key] = ()
     hashes: Sequence[bytes] = ()
     misfits: Sequence[str | None] = ()

@@ -419,7 +419,6 @@ class Extract:
             self._partition,
             root=shaped.root,
             children=shaped.children,
-            child_tables=self._session.child_tables,
             keys=keys,
             hashes=[found.hashes[row] for row in changed],
             misfits=shaped.misfits,

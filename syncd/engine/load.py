@@ -61,7 +61,6 @@ def load_records(
             partition,
             root=shaped.root,
             children=shaped.children,
-            child_tables=session.child_tables,
             keys=keys,
             hashes=[found.hashes[row] for row in rows],
             misfits=shaped.misfits,

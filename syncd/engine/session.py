@@ -76,11 +76,6 @@ class Session:
                 self._recipe = Recipe.of(self.resource, self.layout, self._widening.store.packing)
             return self._recipe
 
-    @property
-    def child_tables(self) -> tuple[str, ...]:
-        """Names of all child tables."""
-        return self._shaper.child_tables
-
     def shape(
         self, partition: Partition, records: Sequence[Record], keys: Sequence[Key], *, plain: bool = False
     ) -> Shaped:

@@ -121,7 +121,6 @@ class Shaper:
             *(column.name for column in layout.table.columns),
         )
         self._id_scope = tuple(column.name for column in layout.id_scope)
-        self.child_tables = tuple(table.name for table in layout.tables() if table.depth)
 
     def additions(self, records: Sequence[Mapping[str, Any]]) -> list[Addition]:
         """Columns and child tables that these records ask for and the layout does not have."""

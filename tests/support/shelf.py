@@ -192,7 +192,6 @@ class Desk:
                 write,
                 root=shaped.root,
                 children=shaped.children,
-                child_tables=session.child_tables,
                 keys=found.keys,
                 hashes=found.hashes,
                 misfits=shaped.misfits,
