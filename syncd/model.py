@@ -225,11 +225,17 @@ class Known:
         hash: Content hash of what was written.
         deleted: Whether the row is a tombstone.
         seen: Whether this principal is among those that see it.
+        placed: Whether the row stands in the partition asked about; False where it stands under another parent.
     """
 
     hash: bytes
     deleted: bool
     seen: bool
+    placed: bool = True
+
+    def holds(self, content: bytes) -> bool:
+        """Whether the row need not be written again for a record of this content hash."""
+        return self.hash == content and self.placed
 
 
 @dataclass(frozen=True, slots=True)

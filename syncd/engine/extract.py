@@ -396,7 +396,7 @@ class Extract:
         seen: list[Key] = []
         for row, (key, content) in enumerate(zip(found.keys, found.hashes, strict=True)):
             have = known.get(key)
-            if have is None or have.hash != content:
+            if have is None or not have.holds(content):
                 changed.append(row)
             elif not _stands(have):
                 seen.append(key)
@@ -598,7 +598,7 @@ class Extract:
 
 
 def _stands(known: Known | None) -> bool:
-    return known is not None and known.seen and not known.deleted
+    return known is not None and known.seen and known.placed and not known.deleted
 
 
 def _split(found: Identified) -> tuple[Identified, list[Key]]:

@@ -53,7 +53,7 @@ def load_records(
         rows = [
             row
             for row, (key, content) in enumerate(zip(found.keys, found.hashes, strict=True))
-            if key not in known or known[key].hash != content
+            if key not in known or not known[key].holds(content)
         ]
         keys = [found.keys[row] for row in rows]
         shaped = session.shape(partition, [found.records[row] for row in rows], keys)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, Connection, and_, any_, bindparam, func, select
+from sqlalchemy import ARRAY, Connection, and_, any_, bindparam, func, literal_column, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from syncd.catalog.layout import Layout
 from syncd.model import Key, Known, Partition
-from syncd.storage.schema import DELETED_AT, HASH, SEEN_BY, Tables
+from syncd.storage.schema import DELETED_AT, HASH, PARENT, SEEN_BY, Tables
 from syncd.storage.where import has_key, in_scope
 
 
@@ -30,7 +30,8 @@ class Lookups:
         self._scope = tuple(column.name for column in self._layout.id_scope)
         root = tables.root
         self._columns = [root.c[name] for name in self._layout.key]
-        facts = (root.c[HASH], root.c[DELETED_AT].is_not(None), root.c[SEEN_BY])
+        parent: ColumnElement[str] = root.c[PARENT] if tables.has_parent else literal_column("''")
+        facts = (root.c[HASH], root.c[DELETED_AT].is_not(None), root.c[SEEN_BY], parent)
         self._known = select(*self._columns, *facts)
         self._known_of_one = self._known.where(self._in_scope(), self._has_key())
 
@@ -62,9 +63,12 @@ class Lookups:
             )
             rows = connection.execute(self._known.where(*where))
         principal = partition.principal
+        place = partition.parent_text if self.tables.has_parent else ""
         return {
-            tuple(key): Known(bytes(content), bool(deleted), seen_by == principal or principal in seen_by.split())
-            for *key, content, deleted, seen_by in rows
+            tuple(key): Known(
+                bytes(content), bool(deleted), seen_by == principal or principal in seen_by.split(), parent == place
+            )
+            for *key, content, deleted, seen_by, parent in rows
         }
 
     def _place(self, partition: Partition) -> dict[str, Any]:

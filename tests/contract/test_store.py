@@ -546,6 +546,17 @@ def test_a_record_that_moved_to_another_parent_is_not_swept_with_the_first(desk:
     assert (desk.live(lines(5)), desk.live(lines(6))) == (0, 1)
 
 
+def test_a_record_that_stands_under_another_parent_is_known_to_stand_there(shelf: Shelf, desk: Desk) -> None:
+    record = {"id": 1, "name": "a"}
+    desk.put(lines(5), [record])
+    content = desk.known(lines(5), (1,))[1,].hash
+    assert desk.known(lines(6), (1,)) == {(1,): Known(content, deleted=False, seen=True, placed=False)}
+    desk.put(lines(6), [record])
+    row = only(shelf.stored(desk.layout("lines")))
+    assert (row["thing_id"], row["_syncd_parent"]) == ("6", "thing_id=6")
+    assert [desk.known(lines(thing), (1,))[1,].placed for thing in (5, 6)] == [False, True]
+
+
 def test_places_are_kept_apart(desk: Desk) -> None:
     elsewhere = replace(HERE, company_id=2)
     for place in (HERE, THERE, elsewhere):

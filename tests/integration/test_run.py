@@ -210,6 +210,27 @@ def test_what_another_principal_still_sees_is_no_tombstone(make: Make) -> None:
     assert bench.rows("select count(*) from plain where _syncd_deleted_at is not null") == [(2,)]
 
 
+def test_a_record_that_moves_to_another_parent_stands_there_whether_it_changed_or_not(make: Make) -> None:
+    answers = replace(PLAIN, name="answers", path="/rest/v1.0/things/{thing_id}/answers", parents={"thing_id": ("things",)})  # fmt: skip
+    bench = make(THINGS, answers)
+    bench.source.lists[THINGS.path] = [thing(bench, 1), thing(bench, 2)]
+    first, second = (f"/rest/v1.0/things/{number}/answers" for number in (1, 2))
+    bench.source.lists[second] = [thing(bench, 7, parts=[{"id": 1, "label": "a"}]), thing(bench, 8)]
+    bench.run()
+    bench.source.lists[first] = [thing(bench, 9), bench.source.lists[second].pop()]
+    bench.clock.advance(hours=1)
+    report = bench.run(workers=1)
+    assert (report.status, report.rows.inserted, report.rows.updated, report.rows.deleted) == ("ok", 1, 1, 0)
+    query = "select id, thing_id, _syncd_parent, _syncd_run_id, _syncd_deleted_at from answers where id < 9 order by id"
+    assert bench.rows(query) == [(7, "2", "thing_id=2", "run-1", None), (8, "1", "thing_id=1", "run-2", None)]
+    bench.source.lists[first].pop()
+    bench.source.lists[second].append(thing(bench, 8, name="moved"))
+    assert bench.run(workers=1).status == "ok"
+    assert bench.rows(query)[1] == (8, "2", "thing_id=2", "run-3", None)
+    standing = "select parent, standing from syncd_partitions where resource = 'answers' order by parent"
+    assert bench.rows(standing) == [("thing_id=1", 1), ("thing_id=2", 2)]
+
+
 def test_a_record_without_a_key_is_kept_whole_and_the_rest_of_its_page_is_stored(bench: Bench) -> None:
     bench.source.lists[THINGS.path] = [{"name": "nobody"}, thing(bench, 1), "no object"]
     bench.source.lists[THINGS.path][0]["updated_at"] = stamp(bench.clock.now())

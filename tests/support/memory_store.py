@@ -195,7 +195,12 @@ class MemoryStore:
             records = self._memory.records[layout.resource]
             found = {key: records.get(place_of(layout, partition, key)) for key in keys}
         return {
-            key: Known(held.hash, held.deleted_at is not None, partition.principal in held.sight)
+            key: Known(
+                held.hash,
+                deleted=held.deleted_at is not None,
+                seen=partition.principal in held.sight,
+                placed=held.parent == partition.parent_text,
+            )
             for key, held in found.items()
             if held is not None
         }
