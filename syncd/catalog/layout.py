@@ -23,7 +23,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from syncd.catalog.resource import FieldTree, Resource
@@ -54,6 +54,8 @@ _LEAF_COLUMNS: Mapping[str, ColumnType] = {
     "any": "json",
 }
 _MAX_NAME = 63
+_SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+"""Names that PostgreSQL gives no column (https://www.postgresql.org/docs/current/ddl-system-columns.html)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Addition:
     Attributes:
         path: From the record down.
         type: Column type; `table` for an array of objects.
-        name: The column's or child table's name, once given; an empty string before.
+        name: The column's or child table's name, once given; before, the name it should have, or an empty string.
     """
 
     path: Path
@@ -150,15 +152,21 @@ class Layout:
         return (*(c.name for c in self.id_scope), *record, PARENT_ID, POSITION)
 
 
-def layout_of(resource: Resource, additions: Iterable[Addition] = (), reserved: Collection[str] = ()) -> Layout:
+def layout_of(
+    resource: Resource,
+    additions: Iterable[Addition] = (),
+    reserved: Collection[str] = (),
+    found: Iterable[Addition] = (),
+) -> Layout:
     """The tables and columns of a resource.
 
     Args:
         resource: The catalog's entry.
         additions: Fields found before, with the names they were given, in that order.
         reserved: Table names that child tables must not take (those of the other resources).
+        found: Fields found now, in that order. They are named last, so that they take nobody's name.
     """
-    return _Builder(resource, tuple(additions), frozenset(reserved) - {resource.name}).build()
+    return _Builder(resource, tuple(additions), tuple(found), frozenset(reserved) - {resource.name}).build()
 
 
 def safe_name(*parts: str) -> str:
@@ -192,15 +200,15 @@ class _Names:
     """Gives each path of a table a name that no other has."""
 
     def __init__(self, taken: Iterable[str]) -> None:
-        self._taken = set(taken)
+        self._taken = {*taken, *_SYSTEM_COLUMNS}
 
     def claim(self, name: str) -> str:
         self._taken.add(name)
         return name
 
-    def give(self, path: Path, prefix: Path = ()) -> str:
+    def give(self, path: Path, prefix: Path = (), wish: str = "") -> str:
         parts = [*prefix, *path]
-        name = safe_name(*parts)
+        name = wish or safe_name(*parts)
         if name in self._taken:
             name = _shorten("__".join(_snake(part) for part in parts))
         stem, number = name, 2
@@ -211,46 +219,76 @@ class _Names:
         return name
 
 
-class _Node:
-    """A table while it is built: its leaves and arrays by path, in the order in which names are given."""
+@dataclass(slots=True)
+class _Leaf:
+    """A column while it is built.
 
-    def __init__(self) -> None:
-        self.leaves: dict[Path, tuple[ColumnType, str]] = {}
-        self.arrays: dict[Path, tuple[_Node, str]] = {}
-        self.objects: set[Path] = set()
+    Attributes:
+        type: Its type.
+        name: The name it was given, or of one found now, the name it should have; an empty string for none.
+        found: Whether it is found now.
+    """
+
+    type: ColumnType
+    name: str = ""
+    found: bool = False
+
+
+@dataclass(slots=True)
+class _Node:
+    """A table while it is built: its leaves and arrays by path.
+
+    Attributes:
+        name: The name it was given, or an empty string.
+        found: Whether it is found now.
+        objects: Paths of nested objects.
+    """
+
+    name: str = ""
+    found: bool = False
+    leaves: dict[Path, _Leaf] = field(default_factory=dict)
+    arrays: dict[Path, _Node] = field(default_factory=dict)
+    objects: set[Path] = field(default_factory=set)
 
 
 class _Builder:
-    def __init__(self, resource: Resource, additions: tuple[Addition, ...], reserved: frozenset[str]) -> None:
+    def __init__(
+        self, resource: Resource, additions: tuple[Addition, ...], found: tuple[Addition, ...], reserved: frozenset[str]
+    ) -> None:
         self._resource = resource
         self._additions = additions
+        self._found = found
         self._tables = _Names(reserved | {resource.name})
         ids = {"none": (), "company": ("company_id",), "project": ("company_id", "project_id")}
         self._scope_names: tuple[str, ...] = ids[resource.scope]
 
     def build(self) -> Layout:
         resource = self._resource
-        root = _Node()
+        root = _Node(resource.name)
         tree: dict[str, Any] = {**resource.detail_fields, **resource.fields}
         _read_tree(root, tree, ())
         for addition in self._additions:
-            _read_addition(root, addition)
-            if addition.name and addition.path[-1] == ITEM:
+            _read_addition(root, addition, found=False)
+            if addition.path[-1] == ITEM:
                 self._tables.claim(addition.name)
+        for addition in self._found:
+            _read_addition(root, addition, found=True)
+        self._name_tables(root, found=False)
+        self._name_tables(root, found=True)
         scope = self._scope(root)
         content_key = not resource.key
         key = (CONTENT_KEY,) if content_key else tuple(safe_name(part) for part in resource.key)
         for part in resource.key:
             if (part,) not in root.leaves and part not in {c.name for c in scope}:
-                root.leaves[(part,)] = ("text", "")
+                root.leaves[(part,)] = _Leaf("text")
         echoed: set[Path] = {(c.name,) for c in scope}
         return Layout(
             resource=resource.name,
             scope=scope,
             key=key,
-            table=self._table(root, (), 0, resource.name, {c.name for c in scope} | {*key} - set(resource.key), echoed),
+            table=self._table(root, (), 0, {c.name for c in scope} | {*key} - set(resource.key), echoed),
             content_key=content_key,
-            additions=self._additions,
+            additions=(*self._additions, *self._found),
         )
 
     def _scope(self, root: _Node) -> tuple[Column, ...]:
@@ -264,25 +302,30 @@ class _Builder:
             name = scope_column(placeholder)
             if name not in names:
                 declared = root.leaves.get((placeholder,))
-                columns.append(Column(name, "bigint" if declared and declared[0] == "bigint" else "text"))
+                columns.append(Column(name, "bigint" if declared and declared.type == "bigint" else "text"))
                 names.add(name)
         return tuple(columns)
 
-    def _table(self, node: _Node, path: Path, depth: int, name: str, taken: set[str], echoed: set[Path]) -> Table:
+    def _name_tables(self, node: _Node, *, found: bool) -> None:
+        """Name the child tables, of those found now the ones that have no name yet."""
+        for path, child in node.arrays.items():
+            if child.found and not found:
+                continue
+            if not child.name:
+                child.name = self._tables.give(path, (node.name,))
+            self._name_tables(child, found=found)
+
+    def _table(self, node: _Node, path: Path, depth: int, taken: set[str], echoed: set[Path]) -> Table:
+        leaves = {p: leaf for p, leaf in node.leaves.items() if p not in echoed}
         names = _Names(taken)
-        named = {p: names.claim(given) for p, (_, given) in node.leaves.items() if given}
-        columns = []
-        by_depth = sorted((p for p in node.leaves if p not in echoed and p not in named), key=len)
-        for leaf in by_depth:
-            named[leaf] = names.give(leaf)
-        for leaf, (kind, _) in node.leaves.items():
-            if leaf not in echoed:
-                columns.append(Column(named[leaf], kind, leaf))
+        named = {p: names.claim(leaf.name) for p, leaf in leaves.items() if leaf.name and not leaf.found}
+        for p in sorted((p for p in leaves if p not in named), key=lambda p: (leaves[p].found, len(p))):
+            named[p] = names.give(p, wish=leaves[p].name)
+        columns = tuple(Column(named[p], leaf.type, p) for p, leaf in leaves.items())
         children = tuple(
-            self._table(child, p, depth + 1, given or self._tables.give(p, (name,)), set(self._scope_names), set())
-            for p, (child, given) in node.arrays.items()
+            self._table(child, p, depth + 1, set(self._scope_names), set()) for p, child in node.arrays.items()
         )
-        return Table(name, path, depth, tuple(columns), children, frozenset(node.objects))
+        return Table(node.name, path, depth, columns, children, frozenset(node.objects))
 
 
 def scope_column(placeholder: str) -> str:
@@ -300,30 +343,26 @@ def _read_tree(node: _Node, tree: FieldTree, at: Path) -> None:
             node.objects.add(path)
             _read_tree(node, kind, path)
         elif isinstance(kind, list) and kind and isinstance(kind[0], Mapping):
-            child = _Node()
-            _read_tree(child, kind[0], ())
-            node.arrays[path] = (child, "")
+            node.arrays[path] = _Node()
+            _read_tree(node.arrays[path], kind[0], ())
         else:
             leaf = "any" if kind is None or not isinstance(kind, str) else kind
-            node.leaves[path] = (_LEAF_COLUMNS[leaf], "")
+            node.leaves[path] = _Leaf(_LEAF_COLUMNS[leaf])
 
 
-def _read_addition(root: _Node, addition: Addition) -> None:
+def _read_addition(root: _Node, addition: Addition, *, found: bool) -> None:
     node, rest = root, list(addition.path)
     while ITEM in rest:
         cut = rest.index(ITEM)
         array, rest = tuple(rest[:cut]), rest[cut + 1 :]
-        last = not rest
-        if array not in node.arrays:
-            node.arrays[array] = (_Node(), addition.name if last else "")
-        elif last and addition.name:
-            node.arrays[array] = (node.arrays[array][0], addition.name)
-        node = node.arrays[array][0]
-    if rest:
+        node = node.arrays.setdefault(array, _Node(found=found))
+    if not rest and not found:
+        node.name = addition.name
+    elif rest:
         path = tuple(rest)
         node.objects.update(path[:end] for end in range(1, len(path)))
         kind: Any = addition.type
-        node.leaves[path] = (kind, addition.name)
+        node.leaves[path] = _Leaf(kind, addition.name, found)
 
 
 def named(layout: Layout, addition: Addition) -> tuple[str, str]:

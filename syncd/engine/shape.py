@@ -134,7 +134,7 @@ class Shaper:
                 if len(taken) >= _WIDEST_TABLE:
                     break
                 name = addition.name
-                if name in taken:
+                if name and name in taken:
                     name = f"{name[:40]}_{CUSTOM_FIELD.findall('.'.join(addition.path))[-1]}"
                 taken.add(name or ".".join(addition.path))
                 found.append(Addition(addition.path, addition.type, name))

@@ -105,7 +105,7 @@ class Layouts:
         recorded = _additions(connection, name)
         have = {addition.path for addition in recorded}
         fresh = [addition for addition in additions if addition.path not in have]
-        wider = layout_of(form.resource, [*recorded, *fresh], form.reserved)
+        wider = layout_of(form.resource, recorded, form.reserved, fresh)
         for addition in fresh:
             table, column = named(wider, addition)
             connection.execute(

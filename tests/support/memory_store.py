@@ -164,7 +164,7 @@ class MemoryStore:
             recorded = self._memory.additions[resource.name]
             have = {addition.path for addition in recorded}
             fresh = [addition for addition in additions if addition.path not in have]
-            wider = layout_of(resource, [*recorded, *fresh], table_names)
+            wider = layout_of(resource, recorded, table_names, fresh)
             for addition in fresh:
                 table, column = named(wider, addition)
                 recorded.append(replace(addition, name=column or table))
