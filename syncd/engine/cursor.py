@@ -49,7 +49,7 @@ class Cursor:
         full_at: Start of the last complete listing.
         full_by: The run that read it to its end and found nothing amiss, by its origin.
         listing: Set while one is under way.
-        days: First and last day of dated logs that a first load has covered, or None.
+        days: First and last day of dated logs that have been read since a first load ended, or None before.
         refreshed: Last day that a refresh of dated logs has reached, while one is under way.
         refreshed_at: When that refresh began, server's clock.
         refreshed_by: The run that reads it, by its origin.
@@ -84,6 +84,13 @@ class Cursor:
     def reached(self, day: str, by: str, at: datetime) -> Cursor:
         """The cursor after days that a run read for a refresh, up to this one."""
         return replace(self, refreshed=day, refreshed_at=self.refreshed_at or at, refreshed_by=by)
+
+    def covering(self, first: str, last: str) -> Cursor:
+        """The cursor after these days were read: one span with those read before where they touch, else instead."""
+        days = (first, last)
+        if self.days is not None and first <= later(self.days[1], 1) and last >= later(self.days[0], -1):
+            days = (min(first, self.days[0]), max(last, self.days[1]))
+        return replace(self, days=days)
 
     def whole(self) -> Cursor:
         """The same cursor with no refresh of dated logs under way."""

@@ -173,6 +173,7 @@ class Extract:
         # A listing that was begun before this run, and before those that it goes on with.
         self._foreign = cursor.listing is not None and cursor.listing.by != tools.origin
         self._cursor = cursor
+        self._days_since: datetime | None = None
         self._minimiser = session.minimiser
         self._tools = tools
         salt = self._minimiser.salt + (b"details" if self._details else b"")
@@ -546,19 +547,16 @@ class Extract:
         assert spec.days is not None
         today = self._tools.clock.now().date().isoformat()
         first, last = spec.days
-        reached_today = last >= today
-        if not reached_today and cursor.days is not None and last < cursor.days[0]:
-            return replace(cursor, days=(first, cursor.days[1]) if last == later(cursor.days[0], -1) else cursor.days)
-        if not reached_today:
+        self._days_since = self._days_since or started
+        if not spec.refresh:
+            covering = cursor.covering(first, min(last, today))
+            return covering if last < today else replace(covering, watermark=self._days_since)
+        if last < today:
             return cursor.reached(last, self._tools.origin, started)
         began = cursor.refreshed_at or started
         earliest = later(today, -self._tools.options.logs_from.days)
-        whole = cursor.days is None or first <= earliest or cursor.refreshed is not None
-        span = (min(first, earliest), today)
-        if cursor.days is not None:
-            span = (min(first, cursor.days[0]), max(today, cursor.days[1]))
-        reached = cursor.proved(by, began) if whole else cursor.settled()
-        return replace(reached.whole(), days=span, watermark=began)
+        proved = cursor.proved(by, began).whole().covering(min(first, earliest), today)
+        return replace(proved, watermark=began)
 
     def _conclude(self, outcome: Outcome, reading: _Reading, note: str, *, standing: int | None = None) -> None:
         """Commit the cursor as it stands and what the listing proved."""

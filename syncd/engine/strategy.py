@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
@@ -37,6 +37,7 @@ class Spec:
         until: Upper end of a range of change times, local clock.
         since: Lower end, for `recent`.
         with_deleted: Whether deleted records come among the changes.
+        refresh: Whether its days are read because all days are; else they are the latest, or earlier than those read.
     """
 
     kind: Kind
@@ -46,6 +47,7 @@ class Spec:
     until: datetime | None = None
     since: datetime | None = None
     with_deleted: bool = False
+    refresh: bool = False
 
     @property
     def complete(self) -> bool:
@@ -198,24 +200,26 @@ def _by_days(
     earliest = _day_before(now, options.logs_from)
     # A project west or east of UTC is a day behind or ahead.
     horizon = later(today, 1)
+    longest = _MONTH if month else _LONGEST_WINDOW
+
+    def days(ranges: Iterable[tuple[str, str]], *, refresh: bool = False) -> Iterator[Spec]:
+        for first, last in ranges:
+            listing = _with(request, (*resource.sort.stable, *_days_params(resource, first, last)))
+            rows = Window(window.column, first, last) if window.column else None
+            yield Spec("days", listing, days=(first, last), window=rows, refresh=refresh)
+
     if full or cursor.days is None:
-        ranges = [(later(cursor.refreshed, 1) if cursor.refreshed else earliest, horizon)]
-    elif resource.incremental:
+        first = later(cursor.refreshed, 1) if cursor.refreshed else earliest
+        yield from days(chunks(first, horizon, longest), refresh=True)
+        return
+    if resource.incremental:
         changes = _changes(resource, request, cursor, options, now)
         yield replace(changes, request=_with(changes.request, _days_params(resource, earliest, horizon)))
-        ranges = [(earliest, later(cursor.days[0], -1))]
-    else:
+    # Backwards, so that what has been read is one span of days all the time.
+    yield from days(reversed([*chunks(earliest, later(cursor.days[0], -1), longest)]))
+    if not resource.incremental:
         trailing = min(_day_before(now, options.logs_lookback), cursor.days[1])
-        ranges = [(earliest, later(cursor.days[0], -1)), (max(trailing, earliest), horizon)]
-    for first, last in ranges:
-        for chunk_first, chunk_last in chunks(first, last, _MONTH if month else _LONGEST_WINDOW):
-            params = _days_params(resource, chunk_first, chunk_last)
-            yield Spec(
-                "days",
-                _with(request, (*resource.sort.stable, *params)),
-                days=(chunk_first, chunk_last),
-                window=Window(window.column, chunk_first, chunk_last) if window.column else None,
-            )
+        yield from days(chunks(max(trailing, earliest), horizon, longest))
 
 
 def chunks(first: str, last: str, longest: int) -> Iterator[tuple[str, str]]:

@@ -396,6 +396,75 @@ def test_what_changed_among_days_already_read_while_later_ones_were_is_right_aft
     assert bench.rows("select note from logs where id = 1") == [("edited",)]
 
 
+def spans(bench: Bench) -> list[tuple[str, str]]:
+    """The ranges of days that the last listings asked for."""
+    asked = [dict(request.params) for request in bench.source.asked]
+    bench.source.asked.clear()
+    return [(params["start_date"], params["end_date"]) for params in asked]
+
+
+@pytest.fixture
+def monthly(make: Make) -> Bench:
+    """A list of days that the server gives by month only, read once."""
+    bench = make(replace(LOGS, window=Window("start_date", "end_date", "date")))
+    bench.source.most_days = 31
+    bench.source.lists[LOGS.path] = [dated(bench, 1, "2025-12-24"), dated(bench, 2, "2026-02-24")]
+    assert bench.run(logs_from=timedelta(days=90)).status == "ok"
+    assert spans(bench) == [
+        ("2025-12-01", "2026-03-02"),
+        ("2025-12-01", "2025-12-31"),
+        ("2026-01-01", "2026-01-31"),
+        ("2026-02-01", "2026-03-02"),
+    ]
+    return bench
+
+
+def test_recent_days_read_again_by_month_do_not_count_as_all_days(monthly: Bench) -> None:
+    monthly.source.lists[LOGS.path] = [
+        dated(monthly, 1, "2025-12-24", note="edited"),
+        dated(monthly, 2, "2026-02-24", note="edited"),
+    ]
+    monthly.clock.advance(days=6)
+    all_read = monthly.rows("select full_at from syncd_cursors")
+    recent: dict[str, Any] = {"logs_from": timedelta(days=90), "logs_lookback": timedelta(days=40)}
+    report = monthly.run(**recent)
+    assert (report.status, report.resources[0].mode, report.rows.read) == ("ok", "incremental", 1)
+    assert spans(monthly)[1:] == [("2026-01-26", "2026-02-25"), ("2026-02-26", "2026-03-08")]
+    assert monthly.rows("select note from logs order by id") == [("a",), ("edited",)]
+    assert monthly.rows("select full_at from syncd_cursors") == all_read
+
+
+def test_what_was_read_by_month_before_a_stop_is_not_taken_for_all_days_by_the_run_that_goes_on(
+    monthly: Bench,
+) -> None:
+    recent: dict[str, Any] = {"logs_from": timedelta(days=90), "logs_lookback": timedelta(days=40), "workers": 1}
+    monthly.clock.advance(days=6)
+    monthly.source.page_size = 2
+    monthly.source.lists[LOGS.path] += [dated(monthly, number, "2026-03-06") for number in range(3, 8)]
+    monthly.source.between = lambda _: setattr(monthly.clock, "stopped", True)
+    assert monthly.run(**recent).exit_code == 3
+    monthly.clock.stopped = False
+    monthly.source.between = lambda _: None
+    monthly.source.lists[LOGS.path][0] = dated(monthly, 1, "2025-12-24", note="edited")
+    monthly.clock.advance(minutes=1)
+    assert monthly.run(**recent, full_refresh=timedelta(0)).status == "ok"
+    assert monthly.rows("select note from logs order by id") == [("edited",), *[("a",)] * 6]
+
+
+def test_days_further_back_are_read_once_when_a_job_wants_them(monthly: Bench) -> None:
+    monthly.source.lists[LOGS.path].append(dated(monthly, 3, "2025-10-01"))
+    further: dict[str, Any] = {"logs_from": timedelta(days=152), "logs_lookback": timedelta(days=10)}
+    assert monthly.run(**further).status == "ok"
+    assert spans(monthly)[1:] == [
+        ("2025-10-31", "2025-11-30"),
+        ("2025-09-30", "2025-10-30"),
+        ("2026-02-19", "2026-03-02"),
+    ]
+    assert monthly.rows("select id from logs order by id") == [(1,), (2,), (3,)]
+    assert monthly.run(**further).status == "ok"
+    assert spans(monthly) == [("2026-02-19", "2026-03-02")]
+
+
 def test_two_jobs_never_list_one_resource_at_once(make: Make) -> None:
     bench = make(PLAIN)
     bench.source.lists[PLAIN.path] = [thing(bench, n) for n in range(5)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from support.helping import Beside, read
@@ -12,7 +12,7 @@ from syncd.catalog.resource import Resource
 from syncd.engine.options import Options
 from syncd.engine.record import recorded
 from syncd.engine.run import Ports, Run
-from syncd.errors import STOPPED, Stopped
+from syncd.errors import STOPPED, RequestRejected, Stopped
 from syncd.model import Continuation, Counts, ListRequest, Page, Partition, Priority, Reader, RunRecord, RunReport
 from syncd.storage.database import Database
 from syncd.storage.migrate import verify
@@ -59,7 +59,10 @@ class Silent:
 
 @dataclass
 class FakeSource:
-    """Lists of records by path, paged and filtered as the API does; `between` runs between pages."""
+    """Lists of records by path, paged and filtered as the API does; `between` runs between pages.
+
+    Listings of more than `most_days` are refused.
+    """
 
     clock: FakeClock
     lists: dict[str, list[Any]] = field(default_factory=dict)
@@ -68,6 +71,7 @@ class FakeSource:
     requests: int = 0
     asked: list[ListRequest] = field(default_factory=list)
     errors: dict[str, Exception] = field(default_factory=dict)
+    most_days: int | None = None
     between: Callable[[int], None] = lambda _: None
 
     def get(
@@ -87,6 +91,8 @@ class FakeSource:
             self.requests += 1
             if request.path in self.errors:
                 raise self.errors[request.path]
+            if self.most_days is not None and _days(request) > self.most_days:
+                raise RequestRejected("Procore answered 422: too long a range.", status=422)
             records = self._filtered(request)
             first = max(0, start - 1) if start else 0
             page = records[first : first + self.page_size]
@@ -113,6 +119,13 @@ class FakeSource:
         if "start_date" in params:
             records = [r for r in records if params["start_date"] <= r["date"] <= params["end_date"]]
         return records
+
+
+def _days(request: ListRequest) -> int:
+    params = dict(request.params)
+    if "start_date" not in params:
+        return 0
+    return (date.fromisoformat(params["end_date"]) - date.fromisoformat(params["start_date"])).days + 1
 
 
 THINGS = Resource(
