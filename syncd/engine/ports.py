@@ -211,7 +211,7 @@ class Store(Protocol):
     def claim(self, lease: Lease, principal: str, company_id: int, resources: Collection[str]) -> frozenset[str]:
         """Claim those resources that no other run is reading for this principal and company; which these are.
 
-        A claim stands until it is released or the lease ends.
+        A claim stands until it is released or the lease ends; a lease that has run out ends when its claim is taken.
 
         Raises:
             LeaseLost: Nothing was claimed.

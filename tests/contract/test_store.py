@@ -831,6 +831,22 @@ def test_a_resource_is_claimed_by_one_run_at_a_time(shelf: Shelf) -> None:
     assert other.claim(b, "service", 1, ["things", "codes"]) == {"things"}
 
 
+def test_who_lost_a_claim_when_its_lease_ran_out_writes_nothing_more(shelf: Shelf, desk: Desk) -> None:
+    desk.store.claim(desk.lease, "service", 1, ["things"])
+    desk.put(HERE, [{"id": 1, "name": "a"}])
+    shelf.clock.advance(seconds=61)
+    desk.put(HERE, [{"id": 1, "name": "b"}])
+    other = Desk(shelf.store(), ALL, "run-2", "job:b")
+    assert other.store.claim(other.lease, "service", 1, ["codes"]) == {"codes"}
+    desk.put(HERE, [{"id": 1, "name": "c"}])
+    assert other.store.claim(other.lease, "service", 1, ["things"]) == {"things"}
+    for late in (lambda: desk.put(HERE, [{"id": 1, "name": "d"}]), lambda: desk.sweep(HERE, (1,)), desk.lease.renew):
+        with pytest.raises(LeaseLost):
+            late()
+    assert only(things(shelf, desk))["name"] == "c"
+    assert other.store.claim(shelf.store().lease("job:a", 60), "service", 1, ["things"]) == frozenset()
+
+
 def test_a_claim_ends_with_its_lease(shelf: Shelf) -> None:
     one, other = shelf.store(), shelf.store()
     a = one.lease("job:a", 60)

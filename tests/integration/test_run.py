@@ -13,7 +13,7 @@ import pytest
 from support.fake import LOGS, PLAIN, THINGS, Bench, stamp
 
 from syncd.catalog.resource import Resource, Window
-from syncd.errors import BadAnswer, Refused, Unavailable
+from syncd.errors import BadAnswer, LeaseLost, Refused, Unavailable
 from syncd.model import Counts
 
 
@@ -473,7 +473,10 @@ def test_two_jobs_never_list_one_resource_at_once(make: Make) -> None:
     began = bench.clock.now()
     assert bench.run().status == "ok"
     assert (bench.clock.now() - began).total_seconds() >= 60, "it waited until the other run's lease had ended"
-    assert bench.store.claim(other, "user:alice", 1, ["plain"]) == {"plain"}, "another principal's rows are its own"
+    with pytest.raises(LeaseLost):
+        bench.store.claim(other, "service", 1, ["plain"])
+    third = bench.store.lease("job:third", 60)
+    assert bench.store.claim(third, "user:alice", 1, ["plain"]) == {"plain"}, "another principal's rows are its own"
 
 
 def test_a_claim_ends_with_its_release(make: Make) -> None:

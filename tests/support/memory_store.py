@@ -340,7 +340,9 @@ class MemoryStore:
         if name == lease.name:
             return True
         lock = self._memory.locks[name]
-        return not (lock.held and lock.fence == fence and lock.until > self._now())
+        if lock.held and lock.fence == fence and lock.until <= self._now():
+            lock.held = False
+        return not (lock.held and lock.fence == fence)
 
     def disclaim(self, lease: Lease, resources: Collection[str]) -> None:
         with self._memory.alone:
