@@ -24,6 +24,9 @@ class FakeClock:
     """Time that moves when told to, and when somebody sleeps."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
         self.time = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
         self.stopped = False
 

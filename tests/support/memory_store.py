@@ -93,9 +93,24 @@ class Memory:
     refusals: dict[Partition, tuple[Refusal, int]] = field(default_factory=dict)
     locks: dict[str, Lock] = field(default_factory=dict)
     claims: dict[tuple[str, int, str], tuple[str, int]] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
     runs: dict[str, Row] = field(default_factory=dict)
     run_resources: list[Row] = field(default_factory=list)
     alone: threading.RLock = field(default_factory=threading.RLock)
+
+
+class MemoryState:
+    """The twin of `JobState`."""
+
+    def __init__(self, memory: Memory, job: str) -> None:
+        self._states, self._job = memory.states, job
+
+    def load(self) -> Mapping[str, Any]:
+        state: Mapping[str, Any] = json.loads(self._states.get(self._job, "{}"))
+        return state
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        self._states[self._job] = json.dumps(state)
 
 
 class MemoryLease:

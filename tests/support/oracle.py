@@ -6,28 +6,24 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import text
-
+from support.shelf import Shelf
 from support.world import CATALOG, COMPANY, Entry, World
 from syncd.catalog.layout import PARENT_ID, POSITION, RECORD_ID, Layout, Path, Table, scope_column
 from syncd.engine.ports import Store
-from syncd.storage.database import Database
 
 Row = Mapping[str, Any]
 Place = tuple[str, ...]
 """Scope and key as text, as far as both a record and its row have them."""
 
 
-def problems(
-    database: Database, store: Store, world: World, but: Collection[int] = (), *, exact: bool = True
-) -> list[str]:
+def problems(shelf: Shelf, store: Store, world: World, but: Collection[int] = (), *, exact: bool = True) -> list[str]:
     """Where the tables differ from the world; empty where all is equal.
 
     Args:
-        database: With the tables.
+        shelf: With the tables.
         store: Whose layouts are right.
         world: The truth.
         but: `id` of entries that may differ.
@@ -37,7 +33,7 @@ def problems(
     things = {str(one.record["id"]) for one in world.live("things")}
     for resource in CATALOG.values():
         layout = store.open(resource, frozenset(CATALOG))
-        stored = _Stored(database, layout)
+        stored = _Stored(shelf, layout)
         for entry in world.live(resource.name):
             lines = stored.compare(entry)
             found += [f"{resource.name} {entry.record}: {line}" for line in lines if id(entry) not in but]
@@ -55,22 +51,21 @@ class _Stored:
     """The live rows of a resource.
 
     Args:
-        database: Where.
+        shelf: Where.
         layout: Its tables.
     """
 
-    def __init__(self, database: Database, layout: Layout) -> None:
+    def __init__(self, shelf: Shelf, layout: Layout) -> None:
         self._layout = layout
-        self._sqlite = database.is_sqlite
         self._key = "name" if layout.content_key else "id"
         self._scope = [column.name for column in layout.scope]
-        self._roots = {self._row_place(row): row for row in _rows(database, layout.table)}
+        self._roots = {self._row_place(row): row for row in _standing(shelf, layout, layout.table)}
         self._children: dict[str, dict[tuple[Place, str], list[Row]]] = {}
         own = [column.name for column in layout.id_scope]
         for table in layout.tables():
             if table.depth:
                 groups: dict[tuple[Place, str], list[Row]] = defaultdict(list)
-                for row in sorted(_rows(database, table), key=lambda row: row[POSITION]):
+                for row in sorted(_standing(shelf, layout, table), key=lambda row: row[POSITION]):
                     place = tuple(str(row[name]) for name in (*own, RECORD_ID if table.depth > 1 else PARENT_ID))
                     groups[place, str(row[PARENT_ID])].append(row)
                 self._children[table.name] = groups
@@ -120,20 +115,15 @@ class _Stored:
         return found
 
     def _compare_row(self, table: Table, row: Row, item: Mapping[str, Any]) -> list[str]:
-        misfits = row["_syncd_misfits"] or {}
-        misfits = json.loads(misfits) if isinstance(misfits, str) else misfits
         rebuilt: dict[str, Any] = {}
         for column in table.columns:
             value = row[column.name]
             if value is not None and not _names_type(item, column.path):
                 raw = _dig(item, column.path)
-                same = _same(column.type, value, raw, sqlite=self._sqlite)
-                _put(rebuilt, column.path, raw if same else ("stored", value))
-        for name, value in misfits.items():
+                _put(rebuilt, column.path, raw if _same(column.type, value, raw) else ("stored", value))
+        for name, value in row["_syncd_misfits"].items():
             if not _names_type(item, tuple(name.split("."))):
-                path = tuple(name.split("."))
-                raw = _dig(item, path)
-                _put(rebuilt, path, raw if _is_number(raw) and _same_number(value, raw) else value)
+                _put(rebuilt, tuple(name.split(".")), value)
         plain = json.loads(json.dumps(item))
         for child in table.children:
             _put_rest(plain, child.path)
@@ -141,12 +131,8 @@ class _Stored:
         return [] if pair[0] == pair[1] else [f"{table.name}: stored {pair[0]}, said {pair[1]}"]
 
 
-def _rows(database: Database, table: Table) -> list[Row]:
-    quote = database.engine.dialect.identifier_preparer.quote
-    schema = f"{quote(database.schema)}." if database.schema else ""
-    with database.read() as connection:
-        query = text(f"SELECT * FROM {schema}{quote(table.name)} WHERE _syncd_deleted_at IS NULL")
-        return [dict(row) for row in connection.execute(query).mappings()]
+def _standing(shelf: Shelf, layout: Layout, table: Table) -> list[Row]:
+    return [row for row in shelf.stored(layout, table) if row["_syncd_deleted_at"] is None]
 
 
 def _token(table: Table, item: Mapping[str, Any], position: int) -> str:
@@ -201,19 +187,7 @@ def _pruned(value: Any) -> Any:
     return value
 
 
-def _is_number(raw: Any) -> bool:
-    return isinstance(raw, int | float) and not isinstance(raw, bool)
-
-
-def _same_number(misfit: Any, raw: float) -> bool:
-    """Whether a misfit is a number as text: SQLite keeps so what has more digits than its columns hold."""
-    try:
-        return isinstance(misfit, str) and Decimal(misfit) == Decimal(str(raw))
-    except InvalidOperation:
-        return False
-
-
-def _same(kind: str, stored: Any, raw: Any, *, sqlite: bool) -> bool:  # noqa: PLR0911 - one per type
+def _same(kind: str, stored: Any, raw: Any) -> bool:  # noqa: PLR0911 - one per type
     if raw is None:
         return False
     match kind:
@@ -228,7 +202,7 @@ def _same(kind: str, stored: Any, raw: Any, *, sqlite: bool) -> bool:  # noqa: P
         case "date":
             return str(stored) == str(raw)
         case "json":
-            return bool((json.loads(stored) if sqlite and isinstance(stored, str) else stored) == raw)
+            return bool(stored == raw)
     return bool(stored == (raw if isinstance(raw, str) else json.dumps(raw)))
 
 

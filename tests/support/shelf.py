@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -12,17 +12,18 @@ from typing import Any, Protocol
 from sqlalchemy import text
 
 from support.fake import FakeClock
-from support.memory_store import Held, Memory, MemoryStore, Row, described
+from support.memory_store import Held, Memory, MemoryState, MemoryStore, Row, described
 from syncd.catalog.layout import Column, Layout, Table
 from syncd.catalog.resource import Resource
 from syncd.engine.identity import Identifier
 from syncd.engine.minimise import Minimiser
-from syncd.engine.ports import Lease, Store
+from syncd.engine.ports import Lease, State, Store
 from syncd.engine.session import Session, Widening
 from syncd.model import Counts, Key, Known, Partition, Window, Write
 from syncd.storage import tables as own
 from syncd.storage.database import Database
 from syncd.storage.migrate import verify
+from syncd.storage.state import JobState
 from syncd.storage.store import SqlStore
 
 
@@ -36,7 +37,6 @@ _READ: Mapping[str, Any] = {
     "boolean": bool,
     "date": str,
     "timestamp": _moment,
-    "json": lambda value: json.loads(value) if isinstance(value, str) else value,
 }
 """Makes what a database gives comparable with what another one gives."""
 
@@ -49,10 +49,13 @@ class Shelf(Protocol):
     def store(self) -> Store:
         """One more store on the same database, as another process would have it."""
 
+    def state(self, job: str) -> State:
+        """What a job remembers there."""
+
     def stored(self, layout: Layout, table: Table | None = None) -> list[Row]:
         """Rows of a table, the resource's own unless said otherwise, by column; in the order of their keys.
 
-        A value that its column could not hold is shown in its place.
+        A number that its column could not hold is shown in its place.
         """
 
     def remembered(self, table: str) -> list[Row]:
@@ -80,9 +83,12 @@ class SqlShelf:
     def store(self) -> Store:
         return SqlStore(self.database, self.clock.now)
 
+    def state(self, job: str) -> State:
+        return JobState(self.database, job)
+
     def stored(self, layout: Layout, table: Table | None = None) -> list[Row]:
         table = table or layout.table
-        return _readable(layout, table, self._rows(table.name))
+        return _readable(layout, table, self._rows(table.name), texts=self.database.is_sqlite)
 
     def remembered(self, table: str) -> list[Row]:
         return [_moments(row) for row in self._rows(table)]
@@ -102,7 +108,8 @@ class SqlShelf:
             for table in reversed(own.metadata.sorted_tables):
                 if table is not own.meta:
                     connection.execute(table.delete())
-        self.clock.time = FakeClock().time
+            connection.execute(own.meta.delete().where(own.meta.c.name.startswith("job:")))
+        self.clock.reset()
 
     def close(self) -> None:
         self.database.close()
@@ -117,6 +124,9 @@ class MemoryShelf:
 
     def store(self) -> Store:
         return MemoryStore(self.memory, self.clock.now)
+
+    def state(self, job: str) -> State:
+        return MemoryState(self.memory, job)
 
     def stored(self, layout: Layout, table: Table | None = None) -> list[Row]:
         table = table or layout.table
@@ -144,7 +154,7 @@ class MemoryShelf:
 
     def empty(self) -> None:
         self.memory = Memory()
-        self.clock.time = FakeClock().time
+        self.clock.reset()
 
     def close(self) -> None: ...
 
@@ -237,14 +247,16 @@ def _bookkeeping(held: Held) -> Row:
     return {"_syncd_synced_at": held.synced_at, "_syncd_deleted_at": held.deleted_at, "_syncd_run_id": held.run_id}
 
 
-def _readable(layout: Layout, table: Table, rows: Sequence[Row]) -> list[Row]:
+def _readable(layout: Layout, table: Table, rows: Sequence[Row], *, texts: bool = True) -> list[Row]:
+    """Rows as every kind of store shows them; `texts`: whether JSON comes as text."""
     scope = layout.id_scope if table.depth else layout.scope
-    read = [_readable_row([*scope, *table.columns], row) for row in rows]
+    readers = {**_READ, "json": json.loads if texts else lambda value: value}
+    read = [_readable_row([*scope, *table.columns], row, readers) for row in rows]
     key = layout.child_key(table) if table.depth else layout.primary_key
     return sorted(read, key=lambda row: tuple(row[name] for name in key))
 
 
-def _readable_row(columns: Sequence[Column], row: Row) -> Row:
+def _readable_row(columns: Sequence[Column], row: Row, readers: Mapping[str, Callable[[Any], Any]]) -> Row:
     misfits = row["_syncd_misfits"]
     misfits = json.loads(misfits) if isinstance(misfits, str) else dict(misfits or {})
     shown = _moments(row)
@@ -252,7 +264,7 @@ def _readable_row(columns: Sequence[Column], row: Row) -> Row:
         value = shown.setdefault(column.name, None)
         if value is None and column.type == "decimal" and _is_number(misfits.get(".".join(column.path))):
             value = misfits.pop(".".join(column.path))
-        shown[column.name] = value if value is None else _READ.get(column.type, lambda same: same)(value)
+        shown[column.name] = value if value is None else readers.get(column.type, lambda same: same)(value)
     shown["_syncd_misfits"] = misfits
     if "_syncd_seen_by" in row:
         seen = row["_syncd_seen_by"]

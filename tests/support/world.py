@@ -151,6 +151,14 @@ class World:
         self.entries.remove(entry)
         self.entries.insert(0, entry)
 
+    def move_to(self, entry: Entry, spot: Spot) -> None:
+        """Give a record another parent or project. What increments are to find says that it changed."""
+        entry.spot = spot
+        self.ever_deleted.add(id(entry))
+        if entry.resource != ANSWERS.name:
+            entry.record = {**entry.record, "updated_at": stamp(self.clock.now())}
+        self._touch(entry)
+
     def asked(self) -> None:
         """A request came."""
         if self.stop_after is not None:
