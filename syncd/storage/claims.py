@@ -7,10 +7,9 @@ lease, too: its owner may only have been frozen, and must not go on with the lis
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Connection, and_, delete, or_, select, tuple_, update
+from sqlalchemy import and_, delete, or_, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from syncd.storage import tables as own
@@ -29,6 +28,15 @@ class Claims:
     def __init__(self, database: Database, now: Now) -> None:
         self._database = database
         self._now = now
+        c, k = own.claims, own.locks
+        # Not EXISTS: nothing correlates it with a row in conflict, so that any claim that stands would count for all.
+        stands = tuple_(c.c.lease, c.c.fence).in_(select(k.c.name, k.c.fence).where(k.c.owner != ""))
+        insert = database.insert(c)
+        self._put = insert.on_conflict_do_update(
+            index_elements=["principal", "company_id", "resource"],
+            set_={"lease": insert.excluded.lease, "fence": insert.excluded.fence},
+            where=or_(c.c.lease == insert.excluded.lease, ~stands),
+        )
 
     def take(self, lease: Fenced, principal: str, company_id: int, resources: Collection[str]) -> frozenset[str]:
         """Claim those resources that no other run has claimed; which these are.
@@ -37,44 +45,42 @@ class Claims:
             LeaseLost: The run's lease has another owner, whose claims stand under the same name.
         """
         c = own.claims
-        mine = and_(c.c.principal == principal, c.c.company_id == company_id, c.c.resource.in_(resources))
-        with self._database.write() as connection:
-            self._end_leases(connection, lease, mine, self._now())
-            check_fence(connection, lease)
-            self._take(connection, lease, principal, company_id, resources)
-            held = connection.execute(select(c.c.resource).where(mine, _by(lease)))
-            return frozenset(row.resource for row in held)
-
-    @staticmethod
-    def _end_leases(connection: Connection, lease: Fenced, claimed: ColumnElement[bool], now: datetime) -> None:
-        """End the leases that ran out of all who hold these claims, so that they can neither write nor renew."""
-        c, k = own.claims, own.locks
-        holders = select(c.c.lease, c.c.fence).where(claimed, c.c.lease != lease.name)
-        ran_out = and_(k.c.owner != "", k.c.expires_at <= now, tuple_(k.c.name, k.c.fence).in_(holders))
-        # Two that end each other's leases at once wait for each other in one order.
-        in_order = select(k.c.name).where(or_(k.c.name == lease.name, ran_out)).order_by(k.c.name).with_for_update()
-        connection.execute(in_order).all()
-        connection.execute(update(k).where(ran_out).values(owner=""))
+        wanted = and_(c.c.principal == principal, c.c.company_id == company_id, c.c.resource.in_(resources))
+        rows = [
+            {**_named(lease), "principal": principal, "company_id": company_id, "resource": resource}
+            for resource in sorted(resources)
+        ]
+        held = self._take(lease, wanted, rows)
+        if len(held) < len(rows) and self._end_leases(lease, wanted):
+            held = self._take(lease, wanted, rows)
+        return held
 
     def _take(
-        self, connection: Connection, lease: Fenced, principal: str, company_id: int, resources: Collection[str]
-    ) -> None:
+        self, lease: Fenced, wanted: ColumnElement[bool], rows: Sequence[Mapping[str, str | int]]
+    ) -> frozenset[str]:
+        with self._database.write() as connection:
+            check_fence(connection, lease)
+            if rows:
+                connection.execute(self._put, rows)
+            held = connection.execute(select(own.claims.c.resource).where(wanted, _by(lease)))
+            return frozenset(row.resource for row in held)
+
+    def _end_leases(self, lease: Fenced, wanted: ColumnElement[bool]) -> bool:
+        """End the leases that ran out of others who hold these claims, so that they neither write nor renew."""
         c, k = own.claims, own.locks
-        # Not EXISTS: nothing correlates it with a row in conflict, so that any claim that stands would count for all.
-        held = select(k.c.name, k.c.fence).where(k.c.owner != "")
-        stands = tuple_(c.c.lease, c.c.fence).in_(held)
-        claim = self._database.insert(c).on_conflict_do_update(
-            index_elements=["principal", "company_id", "resource"],
-            set_={"lease": lease.name, "fence": lease.fence},
-            where=or_(c.c.lease == lease.name, ~stands),
-        )
-        mine = {"principal": principal, "company_id": company_id, "lease": lease.name, "fence": lease.fence}
-        connection.execute(claim, [{**mine, "resource": resource} for resource in sorted(resources)])
+        holders = select(c.c.lease, c.c.fence).where(wanted, c.c.lease != lease.name)
+        ran_out = and_(k.c.owner != "", k.c.expires_at <= self._now(), tuple_(k.c.name, k.c.fence).in_(holders))
+        with self._database.write() as connection:
+            return connection.execute(update(k).where(ran_out).values(owner="")).rowcount > 0
 
     def release(self, lease: Fenced, resources: Collection[str]) -> None:
         """Give claims up."""
         with self._database.write() as connection:
             connection.execute(delete(own.claims).where(_by(lease), own.claims.c.resource.in_(resources)))
+
+
+def _named(lease: Fenced) -> dict[str, str | int]:
+    return {"lease": lease.name, "fence": lease.fence}
 
 
 def _by(lease: Fenced) -> ColumnElement[bool]:
