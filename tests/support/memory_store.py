@@ -157,15 +157,25 @@ class MemoryStore:
         self._memory = memory
         self._now = now
         self._opened: dict[str, tuple[Resource, frozenset[str]]] = {}
+        self._layouts: dict[tuple[str, int], Layout] = {}
+        """Of each resource with so many additions."""
 
     # Tables.
 
     def open(self, resource: Resource, table_names: frozenset[str]) -> Layout:
         with self._memory.alone:
-            self._opened[resource.name] = (resource, table_names)
+            if self._opened.get(resource.name) != (resource, table_names):
+                self._opened[resource.name] = (resource, table_names)
+                self._layouts.clear()
             return self._layout(resource.name)
 
     def _layout(self, name: str) -> Layout:
+        made = name, len(self._memory.additions[name])
+        if made not in self._layouts:
+            self._layouts[made] = self._typed(name)
+        return self._layouts[made]
+
+    def _typed(self, name: str) -> Layout:
         resource, table_names = self._opened[name]
         layout = layout_of(resource, self._memory.additions[name], table_names)
         for table in layout.tables():
