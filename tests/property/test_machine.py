@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from structlog.testing import capture_logs
 from support.fake import Silent
+from support.helping import Beside
 from support.oracle import problems
 from support.shelf import MemoryShelf, Shelf, SqlShelf
 from support.world import (
@@ -63,6 +64,7 @@ class Mortal:
 
     def __init__(self, store: Store, death: tuple[int, bool] | None = None) -> None:
         self._store = store
+        self.packing = store.packing
         self._left, self._committed = death or (-1, False)
         self.dead = False
 
@@ -337,6 +339,7 @@ class Machine(RuleBasedStateMachine):
             self.clock,
             Silent(),
             {**CATALOG, DEFINITIONS.name: DEFINITIONS},
+            Beside(),
         )
         self.began[record.id] = len(self.world.changes)
         origin, plain = record.id, not (options.full or options.accept_deletes)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from support.fake import FakeClock, stamp
+from support.helping import read
 from syncd.catalog.resource import Deletions, Resource, Sort, Window
 from syncd.errors import Refused
 from syncd.model import Continuation, Id, ListRequest, Page, Priority, Reader
@@ -233,7 +234,7 @@ class WorldSource:
             covered = first + len(page)
             more = covered < len(records) and bool(page)
             yield Page(
-                records=copy.deepcopy(page),
+                records=read(copy.deepcopy(page), reader),
                 overlap=start - first,
                 total=len(records) if world.totals else None,
                 next=Continuation(page=number + 2, covered=covered) if more else None,
