@@ -36,7 +36,7 @@ from syncd.auth.secret import Redactor, Secret
 from syncd.auth.service import ServiceSupply
 from syncd.auth.users import UserSupply
 from syncd.catalog.load import Catalog
-from syncd.config.load import Configuration, check_resources, load_configuration
+from syncd.config.load import Configuration, load_configuration, unknown_resources
 from syncd.config.settings import Job
 from syncd.daemon.due import Schedule, upcoming
 from syncd.engine.allowance import Demand
@@ -113,10 +113,17 @@ def read_configuration(path: Path, environ: Mapping[str, str], registry: Registr
         ConfigError: Everything that is wrong with any of the files.
     """
     broken = {one.name: f"{one.origin} cannot be loaded: {one.reason}" for one in registry.broken}
-    configuration = load_configuration(path, environ, registry.option_models(), broken)
-    catalog = Catalog(configuration.settings.resources_dir)
-    check_resources(configuration, catalog.select)
-    return configuration, catalog
+    catalogs: list[Catalog] = []
+
+    def unknown(read: Configuration) -> list[str]:
+        try:
+            catalogs.append(Catalog(read.settings.resources_dir))
+        except ConfigError as error:
+            return [str(error)]
+        return unknown_resources(read, catalogs[0].select)
+
+    configuration = load_configuration(path, environ, registry.option_models(), broken, unknown)
+    return configuration, catalogs[0]
 
 
 @dataclass(frozen=True, slots=True)

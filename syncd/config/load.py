@@ -20,7 +20,7 @@ from syncd.jobs.resources_options import ResourcesOptions
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-__all__ = ["Configuration", "check_resources", "find_configuration", "load_configuration", "load_settings"]
+__all__ = ["Configuration", "find_configuration", "load_configuration", "load_settings", "unknown_resources"]
 
 _MEND = "Correct what is named here; `syncd check` tells when all is well."
 
@@ -64,6 +64,7 @@ def load_configuration(
     environ: Mapping[str, str],
     models: Mapping[str, type[BaseModel]],
     broken: Mapping[str, str] | None = None,
+    further: Callable[[Configuration], Sequence[str]] = lambda _: (),
 ) -> Configuration:
     """`syncd.yaml` and all job files.
 
@@ -72,6 +73,7 @@ def load_configuration(
         environ: The environment.
         models: The model of each job type's own keys.
         broken: Job types that could not be loaded, and why.
+        further: Finds what else is wrong with those jobs that could be read, a line each.
 
     Raises:
         ConfigError: Everything that is wrong with any of the files, a line each.
@@ -95,20 +97,21 @@ def load_configuration(
             documents[name] = document
         if job is not None:
             jobs[name] = job
-    if settings is None or problems:
+    if settings is None:
         raise _error(problems)
-    return Configuration(path.absolute(), settings, jobs, documents)
+    configuration = Configuration(path.absolute(), settings, jobs, documents)
+    more = further(configuration)
+    if problems or more:
+        raise _error(problems, more)
+    return configuration
 
 
-def check_resources(configuration: Configuration, select: Callable[[Sequence[str]], object]) -> None:
-    """Make sure that every resource that a job names is one of the catalog.
+def unknown_resources(configuration: Configuration, select: Callable[[Sequence[str]], object]) -> list[str]:
+    """What jobs name that is no resource of the catalog, a line each, with its place.
 
     Args:
-        configuration: Read and valid otherwise.
+        configuration: With the jobs.
         select: Takes names, globs or groups of the catalog and raises ConfigError for one that means nothing.
-
-    Raises:
-        ConfigError: All that mean nothing, a line each.
     """
     wrong: list[str] = []
     for job in configuration.jobs.values():
@@ -124,13 +127,13 @@ def check_resources(configuration: Configuration, select: Callable[[Sequence[str
                 select([wish])
             except ConfigError as error:
                 wrong.append(f"{configuration.place(job.name, *loc)}: {error}")
-    if wrong:
-        raise ConfigError("\n".join(wrong), "")
+    return wrong
 
 
-def _error(problems: Iterable[Problem]) -> ConfigError:
+def _error(problems: Iterable[Problem], more: Sequence[str] = ()) -> ConfigError:
     ordered = sorted(problems, key=lambda problem: (problem.path, problem.line))
-    return ConfigError("\n".join(dict.fromkeys(map(str, ordered))), _MEND)
+    lines = [*map(str, ordered), *more]
+    return ConfigError("\n".join(dict.fromkeys(lines)), _MEND if ordered else "")
 
 
 def _settings_of(document: Document) -> tuple[Settings | None, list[Problem]]:

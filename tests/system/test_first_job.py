@@ -159,9 +159,9 @@ def test_an_unknown_resource_and_a_misspelt_key_are_found_in_one_go(site: Site) 
     site.job("rfis", resources=["rfiss"], lokback="5m")
     done = site.syncd("sync", "rfis")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "rfis.yaml" in done.stderr
-    assert "rfis" in done.stderr
-    assert "lookback" in done.stderr
+    assert "no known key; did you mean lookback?" in done.stderr
+    assert "There is no resource rfiss. Did you mean rfis?" in done.stderr
+    assert done.stderr.count("rfis.yaml:") == 2
     assert "Traceback" not in done.stderr
 
 

@@ -10,7 +10,7 @@ import yaml
 from jsonschema import Draft7Validator
 from pydantic import BaseModel
 
-from syncd.config.load import check_resources, load_configuration
+from syncd.config.load import load_configuration, unknown_resources
 from syncd.config.schema import job_schema, settings_schema
 from syncd.config.settings import JobKeys, Settings
 from syncd.config.starter import STARTER, examples_folder
@@ -36,7 +36,7 @@ def test_the_example_is_valid() -> None:
     configuration = load_configuration(CHECKOUT / "syncd.yaml", ENVIRON, MODELS)
     assert list(configuration.jobs) == ["as-alice", "field"]
     named: list[str] = []
-    check_resources(configuration, named.extend)
+    assert unknown_resources(configuration, named.extend) == []
     assert "submittals" in named
 
 
