@@ -178,7 +178,7 @@ class Extract:
         self._tools = tools
         salt = self._minimiser.salt + (b"details" if self._details else b"")
         self._identifier = Identifier(self._resource, session.layout, partition, salt)
-        self._log = _log.bind(resource=partition.resource, project=partition.project_id, parent=partition.parent_text)
+        self._log = _log.bind(parent=partition.parent_text or None)
 
     @property
     def _details(self) -> bool:

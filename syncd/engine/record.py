@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from syncd.engine.ports import Clock, Lease, Store
 from syncd.engine.resume import goes_on
 from syncd.errors import Stopped, SyncdError
 from syncd.model import Counts, RunRecord, RunReport, Status
+from syncd.threads import background
 
 _log = structlog.get_logger(__name__)
 
@@ -42,22 +44,29 @@ def recorded(
     lease = store.lease(f"job:{record.job}", _LEASE_SECONDS)
     try:
         record = _opened(store, record, may_resume=may_resume)
-        heart = _Heart(store, lease, record.id, _LEASE_SECONDS / 4)
-        heart.start()
-        try:
-            report = work(lease, record)
-        except SyncdError as error:
-            report = _failed(record, clock, error)
-        except Exception as error:  # noqa: BLE001 - a job type of somebody else's must not end the daemon
-            _log.exception("a job ended with an unexpected error", job=record.job, run_id=record.id)
-            why = SyncdError(f"Job {record.job} crashed ({type(error).__name__}: {error}).", "The log has the details.")
-            report = _failed(record, clock, why)
-        finally:
-            heart.stop()
+        with bound_contextvars(job=record.job, run_id=record.id):
+            report = _worked(store, record, clock, lease, work)
         store.close_run(report)
     finally:
         lease.release()
     return report
+
+
+def _worked(
+    store: Store, record: RunRecord, clock: Clock, lease: Lease, work: Callable[[Lease, RunRecord], RunReport]
+) -> RunReport:
+    heart = _Heart(store, lease, record.id, _LEASE_SECONDS / 4)
+    heart.start()
+    try:
+        return work(lease, record)
+    except SyncdError as error:
+        return _failed(record, clock, error)
+    except Exception as error:  # noqa: BLE001 - a job type of somebody else's must not end the daemon
+        _log.exception("a job ended with an unexpected error")
+        why = SyncdError(f"Job {record.job} crashed ({type(error).__name__}: {error}).", "The log has the details.")
+        return _failed(record, clock, why)
+    finally:
+        heart.stop()
 
 
 def _opened(store: Store, record: RunRecord, *, may_resume: bool) -> RunRecord:
@@ -100,7 +109,7 @@ class _Heart:
         self._run_id = run_id
         self._seconds = seconds
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+        self._thread = background("lease", self._beat)
 
     def start(self) -> None:
         """Begin to renew."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from syncd.catalog.layout import Layout
 from syncd.engine.cursor import Cursor, load
@@ -34,6 +35,7 @@ from syncd.model import (
     Status,
     Write,
 )
+from syncd.threads import background
 
 _log = structlog.get_logger(__name__)
 
@@ -159,7 +161,6 @@ class Run:
         self._tallies: dict[str, _Tally] = {}
         self._refused: set[Partition] = set()
         self._abort: SyncdError | None = None
-        self._log = _log.bind(run_id=record.id, job=record.job)
 
     def execute(self, lease: Lease) -> RunReport:
         """Run it under a lease that somebody renews; how it ended is in the report, errors too."""
@@ -222,7 +223,7 @@ class Run:
             mine = store.claim(tools.lease, principal, company, left.keys())
             if not mine:
                 if not told:
-                    self._log.info("waiting for another job that reads the same resources", resources=sorted(left))
+                    _log.info("waiting for another job that reads the same resources", resources=sorted(left))
                 told = True
                 self._ports.progress.waiting(_LOOK_AGAIN, "another job reads the same resources")
                 self._ports.clock.sleep(_LOOK_AGAIN)
@@ -236,8 +237,7 @@ class Run:
     def _read(self, sessions: Sequence[Session], planner: Planner, projects: Sequence[int], tools: Tools) -> None:
         work = _Shared(self._planned(sessions, planner, projects))
         threads = [
-            threading.Thread(target=self._worker, args=(work, tools), name=f"partition-{number}", daemon=True)
-            for number in range(self._options.workers)
+            background(f"partition-{number}", self._worker, work, tools) for number in range(self._options.workers)
         ]
         for thread in threads:
             thread.start()
@@ -281,11 +281,12 @@ class Run:
                 taken = work.take(tools.clock)
                 if taken is None:
                     return
+                bind_contextvars(resource=taken[1].resource, project=taken[1].project_id)
                 self._partition(*taken, tools)
             except SyncdError as error:
                 self._abort = self._abort or error
             except Exception as error:  # noqa: BLE001 - one partition must not end the process; it ends the run, loudly
-                self._log.exception("a partition ended with an unexpected error")
+                _log.exception("a partition ended with an unexpected error")
                 message = f"An unexpected error ended the run ({type(error).__name__})."
                 self._abort = self._abort or SyncdError(message, "The log has the details; please report them.")
 
@@ -299,7 +300,7 @@ class Run:
             tools.store.refused(partition, refusal.status or 0, refusal.reason, tools.clock.now())
             tally.failed("" if self._options.ignore_refusals else refusal.message, refused=True)
         except ApiError as error:
-            self._log.warning("a partition could not be read", resource=partition.resource, error=str(error))
+            _log.warning("a partition could not be read", error=str(error))
             proof = Proof(mode, None, 0, 0, 0, Status.FAILED, error.message, tools.clock.now())
             tools.writer.put(Item(Write(partition, proof=proof)))
             tally.failed(error.message, refused=False)
@@ -316,7 +317,7 @@ class Run:
         status, exit_code = _outcome([resource.status for resource in resources], error)
         for name, tally in self._tallies.items():
             if tally.misfits:
-                self._log.warning(
+                _log.warning(
                     "values did not fit their columns and are kept in _syncd_misfits",
                     resource=name,
                     values=tally.misfits,

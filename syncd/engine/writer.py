@@ -20,6 +20,7 @@ from syncd.engine.ports import Clock, Lease, Progress, Store
 from syncd.engine.shape import Shaped
 from syncd.errors import StoreUnavailable, SyncdError, Unstorable
 from syncd.model import Counts, Record, Reject, Status, Write
+from syncd.threads import background
 
 Committed = Callable[[Counts], None]
 
@@ -99,7 +100,7 @@ class Writer:
         self._rows = 0
         self._came = -math.inf
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
+        self._thread = background("writer", self._work)
 
     def start(self) -> None:
         """Begin to commit."""

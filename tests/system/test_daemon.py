@@ -60,6 +60,21 @@ def test_it_is_ready_runs_what_is_due_and_ends_when_asked(site: Site, begin: Beg
     assert [row[:3] for row in runs(site)] == [("field", "ok", "schedule")]
 
 
+def test_every_line_of_a_run_says_of_which_job_run_and_resource(site: Site, begin: Begin, sandbox: Sandbox) -> None:
+    sandbox.fault("status", path="/rfis", count=1)
+    daemon = begin(site)
+    ended = daemon.logged("run ended", "status=ok")
+    (run,) = [word for word in ended.split() if word.startswith("run_id=")]
+    daemon.end()
+    (retried,) = [line for line in daemon.log if "trying again" in line]
+    assert " resource=rfis project=" in retried
+    (*widened,) = [line for line in daemon.log if "new fields became columns" in line]
+    assert widened
+    for line in (retried, *widened):
+        assert " job=field " in line
+        assert f" {run} resource=" in line
+
+
 def test_a_restart_does_not_run_again_what_is_not_due(site: Site, begin: Begin) -> None:
     first = begin(site)
     first.logged("run ended")
