@@ -10,10 +10,22 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.daemon import Begin
 from support.program import QUOTA, Site
 
 from syncd.sandbox.server import Sandbox
 
+CRASHES = {"name": "crash", "type": "crashing"}
+CRASHING = """
+from pydantic import BaseModel
+
+class Crashing:
+    class Options(BaseModel):
+        pass
+
+    def run(self, context):
+        return 1 / 0
+"""
 EXAMPLE = Path(__file__).parents[2] / "examples" / "syncd-snapshots"
 
 
@@ -46,6 +58,27 @@ def test_the_example_is_installed_and_run_like_a_built_in_job(site: Site, packag
     assert found == {project: len(site.box.records("rfis", project)) for project in projects}
     again = site.syncd("sync", "snapshots", "--json", environ={"PYTHONPATH": str(packages)})
     assert json.loads(again.stdout)["runs"][0]["rows"]["unchanged"] == len(projects)
+
+
+def test_the_daemon_runs_it_on_schedule_and_one_that_crashes_harms_no_other_job(
+    site: Site, packages: Path, begin: Begin
+) -> None:
+    (packages / "crashing.py").write_text(CRASHING)
+    metadata = packages / "crashing-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: crashing\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text("[syncd.jobs]\ncrashing = crashing:Crashing\n")
+    common = {"company": site.box.company_id, "schedule": {"every": "1h"}}
+    for job in ({"name": "snapshots", "type": "snapshots", "projects": site.box.active_projects}, CRASHES):
+        (site.folder / "jobs" / f"{job['name']}.yaml").write_text(json.dumps(common | job))
+    daemon = begin(site, PYTHONPATH=str(packages))
+    ended = {daemon.logged("run ", "next=") for _ in range(2)}
+    (good,) = [line for line in ended if "job=snapshots" in line]
+    (bad,) = ended - {good}
+    assert "status=ok" in good
+    assert "Job crash crashed (ZeroDivisionError: division by zero)." in bad
+    daemon.told("STATUS=Idle.")
+    assert daemon.end()[0] == 0
 
 
 def test_a_wrong_key_of_a_plugins_job_is_found_like_any_other(site: Site, packages: Path) -> None:
