@@ -200,8 +200,9 @@ class App:
         migrate.verify(self.database)
 
     def rest(self) -> None:
-        """Close the database's connections, which hold memory, and a server's places. They are opened when needed."""
-        self.database.close()
+        """Give back what runs make anew when they need it: tables, statements, and the database's connections."""
+        self.store.rest()
+        self.database.rest()
 
     def close(self) -> None:
         """Hand on what is counted, and close connections."""

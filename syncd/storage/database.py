@@ -154,6 +154,11 @@ class Database:
             assert isinstance(driver, sqlite3.Connection)
             driver.backup(copy, pages=4096)
 
+    def rest(self) -> None:
+        """Close all connections, which take memory and a server's places, and forget compiled statements."""
+        self.engine.clear_compiled_cache()
+        self.close()
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()

@@ -113,6 +113,10 @@ class SqlStore:
         """Add columns and child tables at once, and record them in `syncd_schema_changes`."""
         return self._layouts.widen(layout, additions, run_id)
 
+    def rest(self) -> None:
+        """Forget the tables that were opened; to be called while no run is under way."""
+        self._layouts = Layouts(self._database, self._now)
+
     def _sql(self, layout: Layout) -> Tables:
         return self._layouts.lookups(layout).tables
 
