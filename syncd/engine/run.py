@@ -61,6 +61,7 @@ class _Tally:
         self.ended = 0
         self.rejected = 0
         self.counts = Counts()
+        self.remedy = ""
         self._notes: dict[str, int] = {}
 
     def planned(self, partitions: int) -> None:
@@ -91,13 +92,14 @@ class _Tally:
             self.worked += 1
             self.full += 1
 
-    def failed(self, note: str, *, refused: bool) -> None:
+    def failed(self, note: str, *, refused: bool, remedy: str = "") -> None:
         """A partition could not be read; `note` is empty where that is as the operator wants it."""
         with self._lock:
             self.ended += 1
             self.broken += not refused
             if note:
                 self._note(note)
+                self.remedy = self.remedy or remedy
 
     def _note(self, text: str) -> None:
         self._notes[text] = self._notes.get(text, 0) + 1
@@ -298,12 +300,13 @@ class Run:
             Extract(session, partition, cursor, tools).read(outcome)
         except Refused as refusal:
             tools.store.refused(partition, refusal.status or 0, refusal.reason, tools.clock.now())
-            tally.failed("" if self._options.ignore_refusals else refusal.message, refused=True)
+            note = "" if self._options.ignore_refusals else refusal.message
+            tally.failed(note, refused=True, remedy=refusal.remedy)
         except ApiError as error:
             _log.warning("a partition could not be read", error=str(error))
             proof = Proof(mode, None, 0, 0, 0, Status.FAILED, error.message, tools.clock.now())
             tools.writer.put(Item(Write(partition, proof=proof)))
-            tally.failed(error.message, refused=False)
+            tally.failed(error.message, refused=False, remedy=error.remedy)
         else:
             if partition in self._refused:
                 tools.store.allowed([partition])
@@ -333,7 +336,7 @@ class Run:
             resources=resources,
             exit_code=exit_code,
             error=error.message if error else _first_error(resources),
-            remedy=error.remedy if error else "",
+            remedy=error.remedy if error else next((one.remedy for one in self._tallies.values() if one.remedy), ""),
         )
 
 

@@ -302,10 +302,11 @@ def test_a_refused_partition_is_remembered_and_skipped(bench: Bench) -> None:
 
 def test_a_partition_that_cannot_be_read_does_not_stop_the_others(make: Make) -> None:
     bench = make(THINGS, PLAIN)
-    bench.source.errors[THINGS.path] = Unavailable("Procore does not answer.")
+    bench.source.errors[THINGS.path] = Unavailable("Procore does not answer.", "Wait for it.")
     bench.source.lists[PLAIN.path] = [thing(bench, 1)]
     report = bench.run()
     assert (report.status, report.exit_code) == ("partial", 3)
+    assert (report.error, report.remedy) == ("things: Procore does not answer.", "Wait for it.")
     assert bench.rows("select count(*) from plain") == [(1,)]
 
 
