@@ -8,7 +8,20 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Table, and_, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    select,
+    true,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -62,7 +75,7 @@ from syncd.storage.where import (
 )
 
 _CHUNK = 1_000
-"""Keys per query."""
+"""Keys or rows per query."""
 _PROOF = ("status", "mode", "api_total", "seen", "stored", "rejected", "note", "checked_at", "run_id")
 _STAND = (
     update(own.partitions)
@@ -155,10 +168,20 @@ class SqlStore:
             query = query.where(table.c.company_id == company_id)
         if project_id is not None:
             query = query.where(table.c.project_id == project_id)
+        query = query.order_by(*chosen)
+        beyond: ColumnElement[bool] = true()
+        while len(rows := self._all(query.where(beyond).limit(_CHUNK))) == _CHUNK:
+            last = rows[-1][0]
+            if len(chosen) > 1:
+                # The rows of the last value may go on beyond the chunk.
+                rows = [row for row in rows if row[0] != last] + self._all(query.where(chosen[0] == last))
+            yield from rows
+            beyond = chosen[0] > last
+        yield from rows
+
+    def _all(self, query: Select[Any]) -> list[tuple[Any, ...]]:
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(*chosen)).all()
-        for row in rows:
-            yield tuple(row)
+            return [tuple(row) for row in connection.execute(query)]
 
     def known(self, layout: Layout, partition: Partition, keys: Sequence[Key]) -> Mapping[Key, Known]:
         """What the store has of these records; those it does not have are absent."""
