@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,8 @@ _PARTS = st.lists(
     ),
     max_size=3,
 )
+_LOGS: dict[str, Any] = {"logs_from": timedelta(days=90), "logs_lookback": timedelta(days=60)}
+"""Several listings, where the server gives a month at once, that reach back beyond all days of the world's logs."""
 _GROWING = [name for name in CATALOG if name not in ("answers", "events")]
 
 
@@ -155,10 +158,16 @@ class Machine(RuleBasedStateMachine):
         self.healthy = False
         """Whether the tables equalled the world at the end of the last run, and nobody changed it since."""
 
-    @initialize(totals=st.booleans(), page_size=st.integers(2, 6), number=st.integers(0, 12))
-    def begin(self, *, totals: bool, page_size: int, number: int) -> None:
+    @initialize(
+        totals=st.booleans(),
+        page_size=st.integers(2, 6),
+        most_days=st.sampled_from([None, None, 31]),
+        number=st.integers(0, 12),
+    )
+    def begin(self, *, totals: bool, page_size: int, most_days: int | None, number: int) -> None:
         self.world.totals = totals
         self.world.page_size = page_size
+        self.world.most_days = most_days
         for count in range(number):
             self.insert(list(CATALOG)[count % len(CATALOG)], 0, {}, 3 * count)
 
@@ -186,7 +195,7 @@ class Machine(RuleBasedStateMachine):
         if resource not in _GROWING:
             fields = {}
         if resource == LOGS.name:
-            fields = {**fields, "date": day(self.clock, where % 20)}
+            fields = {**fields, "date": day(self.clock, where % 20 * 2)}
         self.world.insert(resource, spot, fields, place)
         self.healthy = False
 
@@ -331,7 +340,7 @@ class Machine(RuleBasedStateMachine):
         store = Mortal(self.store, death)
         source = WorldSource(self.world, (lambda one: one.record["id"] % 2 == 0) if alice else (lambda _: True))
         record = RunRecord(f"run-{self.runs}", principal, "resources", principal, "manual", None, self.clock.now())
-        options = Options(company=1, projects=PROJECTS, resources=wanted, workers=1, **wishes)
+        options = Options(company=1, projects=PROJECTS, resources=wanted, workers=1, **_LOGS, **wishes)
         ports = Ports(
             source,
             store,

@@ -94,8 +94,7 @@ class FakeSource:
             self.requests += 1
             if request.path in self.errors:
                 raise self.errors[request.path]
-            if self.most_days is not None and _days(request) > self.most_days:
-                raise RequestRejected("Procore answered 422: too long a range.", status=422)
+            check_range(request, self.most_days)
             records = self._filtered(request)
             first = max(0, start - 1) if start else 0
             page = records[first : first + self.page_size]
@@ -124,11 +123,13 @@ class FakeSource:
         return records
 
 
-def _days(request: ListRequest) -> int:
+def check_range(request: ListRequest, most_days: int | None) -> None:
+    """Refuse a listing of more days than a server gives at once."""
     params = dict(request.params)
-    if "start_date" not in params:
-        return 0
-    return (date.fromisoformat(params["end_date"]) - date.fromisoformat(params["start_date"])).days + 1
+    if most_days is None or "start_date" not in params:
+        return
+    if date.fromisoformat(params["end_date"]) - date.fromisoformat(params["start_date"]) >= timedelta(most_days):
+        raise RequestRejected("Procore answered 422: too long a range.", status=422)
 
 
 THINGS = Resource(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from support.fake import FakeClock, stamp
+from support.fake import FakeClock, check_range, stamp
 from support.helping import read
 from syncd.catalog.resource import Deletions, Resource, Sort, Window
 from syncd.errors import Refused
@@ -100,6 +100,7 @@ class World:
     Attributes:
         totals: Whether listings announce their `Total`.
         page_size: Records per page.
+        most_days: Days of dated records that a listing may ask for at most, or None.
         refused: Paths that answer 403.
         faults: Path to the page (from 0) before which an error is raised, once.
         drift: Changes that happen between pages, one at each seam.
@@ -112,6 +113,7 @@ class World:
     entries: list[Entry] = field(default_factory=list)
     totals: bool = True
     page_size: int = 3
+    most_days: int | None = None
     refused: set[str] = field(default_factory=set)
     faults: dict[str, tuple[int, Exception]] = field(default_factory=dict)
     drift: list[Callable[[], None]] = field(default_factory=list)
@@ -228,6 +230,7 @@ class WorldSource:
                 raise Refused("Procore answered 403.", status=403, reason="no permission")
             if request.path in world.faults and world.faults[request.path][0] <= number:
                 raise world.faults.pop(request.path)[1]
+            check_range(request, world.most_days)
             records = self._listing(request)
             first = max(0, start - 1) if start else 0
             page = records[first : first + world.page_size]
