@@ -12,11 +12,11 @@ from support.program import Site
 from syncd.sandbox.server import Sandbox
 from syncd.storage.tables import runs
 
-HOUR, SPIKE = (600, 90.0), (25, 3.0)
-"""Procore's own example, 600 per hour and 25 per 10 seconds, with shorter windows."""
+HOUR, SPIKE = (600, 90.0), (15, 3.0)
+"""Procore's own example, 600 per hour and 25 per 10 seconds, in little: shorter, and so few that a busy machine keeps up."""
 SHARE = 0.8
 """The default: what is left is for other users of the app, and for requests that are late on a busy machine."""
-PERMITTED = 20
+PERMITTED = 12
 """Requests per short window at this share."""
 
 
@@ -39,7 +39,7 @@ def test_processes_that_share_a_database_use_the_allowance_and_never_meet_429(
     request: pytest.FixtureRequest,
 ) -> None:
     url = request.getfixturevalue("postgres_url") if database == "postgresql" else f"sqlite:///{tmp_path / 'test.db'}"
-    box = make_sandbox(projects=42, quota=(HOUR, SPIKE))
+    box = make_sandbox(projects=28, quota=(HOUR, SPIKE))
     site = Site(tmp_path, box, url)
     site.settings["procore"]["quota_share"] = SHARE
     site.write()
