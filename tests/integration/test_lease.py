@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, update
-from support.postgres import Postgres
+from support.postgres import Postgres, fresh_database
 from support.program import Site
 
 from syncd.errors import JobBusy, LeaseLost, StoreUnavailable
@@ -129,9 +129,9 @@ def test_a_lease_that_was_given_up_while_the_database_was_away_is_had_again_at_o
 
 @pytest.mark.postgres
 def test_a_lease_given_up_while_the_database_was_away_is_had_again_after_a_reload(
-    sandbox: Sandbox, tmp_path: Path, postgres: Postgres, postgres_url: str
+    sandbox: Sandbox, tmp_path: Path, postgres: Postgres
 ) -> None:
-    site = Site(tmp_path / "config", sandbox, postgres_url)
+    site = Site(tmp_path / "config", sandbox, fresh_database(postgres.url))
     site.job("field")
     given_up: set[str] = set()
     with site.app(given_up) as before:
