@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 _PATIENCE = 30.0
 """Seconds that a request waits for another one that reads the database."""
-_POLL = 0.2
+_POLL = 0.5
 """Seconds within which `stop` is noticed."""
 
 _HEADERS = {
