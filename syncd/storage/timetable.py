@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import bindparam, select
 
 from syncd.storage import tables as own
 from syncd.storage.database import Database, Now
@@ -17,6 +17,16 @@ _RECENT = 32
 """Runs that are looked at; of failures in a row, more than these make no difference."""
 _AHEAD = timedelta(days=1)
 """Runs that began later than that from now were recorded by a clock that was wrong."""
+
+_r = own.runs
+_RUNS = (
+    select(_r.c.status, _r.c.due_at, _r.c.started_at, _r.c.finished_at, _r.c.error, _r.c.exit_code)
+    .where(_r.c.job == bindparam("job"), _r.c.started_at <= bindparam("until"))
+    .order_by(_r.c.started_at.desc(), _r.c.due_at.desc())
+)
+"""A job's, the latest first. Made once: an idle daemon asks for little else."""
+_RECENT_RUNS = _RUNS.limit(_RECENT)
+_LAST_DUE = _RUNS.where(_r.c.due_at.is_not(None)).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +74,17 @@ class Timetable:
     def pasts(self, jobs: Collection[str]) -> Mapping[str, Past]:
         """Of each job; those that have not been due yet are absent."""
         found: dict[str, Past] = {}
+        until = self._now() + _AHEAD
         with self._database.read() as connection:
             for job in jobs:
-                recent = connection.execute(self._runs(job).limit(_RECENT)).all()
+                asked = {"job": job, "until": until}
+                recent = connection.execute(_RECENT_RUNS, asked).all()
                 served = next((run for run in recent if run.due_at is not None), None)
                 if served is None:
-                    served = connection.execute(self._runs(job).where(own.runs.c.due_at.is_not(None)).limit(1)).first()
+                    served = connection.execute(_LAST_DUE, asked).first()
                 if served is not None:
                     found[job] = _past(served, recent)
         return found
-
-    def _runs(self, job: str) -> Select[Any]:
-        """The latest first."""
-        r = own.runs
-        mine = select(r).where(r.c.job == job, r.c.started_at <= self._now() + _AHEAD)
-        return mine.order_by(r.c.started_at.desc(), r.c.due_at.desc())
 
 
 def _past(served: Any, recent: Sequence[Any]) -> Past:
