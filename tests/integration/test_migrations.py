@@ -42,6 +42,8 @@ def test_an_empty_database_is_set_up_as_the_migrations_would_leave_it(database_u
                     str(seen.get_pk_constraint(name)),
                     *sorted(map(str, seen.get_indexes(name))),
                     *sorted(map(str, seen.get_unique_constraints(name))),
+                    *sorted(map(str, seen.get_foreign_keys(name))),
+                    *sorted(map(str, seen.get_check_constraints(name))),
                 )
                 for name in seen.get_table_names()
             }
