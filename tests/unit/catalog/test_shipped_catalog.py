@@ -125,6 +125,16 @@ def test_keys_are_columns_that_a_record_brings_or_its_place_gives(catalog: Catal
             assert part in resource.fields or part in resource.parents, f"{resource.name}: {part}"
 
 
+def test_parents_stand_before_those_that_are_read_per_them(catalog: Catalog, resources: list[Resource]) -> None:
+    """Otherwise every record of the one would be asked for with every record of the other."""
+    for resource in resources:
+        places = list(resource.parents)
+        for number, placeholder in enumerate(places):
+            names = [supplier.partition(".")[0] for supplier in resource.parents[placeholder]]
+            outer = {one for name in names if name in catalog for one in catalog[name].parents}
+            assert not outer & {*places[number + 1 :]}, f"{resource.name}: {placeholder}"
+
+
 def test_keys_are_whole_numbers_or_texts(resources: list[Resource]) -> None:
     for resource in resources:
         for part in resource.key:
