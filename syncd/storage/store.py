@@ -19,7 +19,6 @@ from sqlalchemy import (
     func,
     select,
     true,
-    tuple_,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -61,27 +60,12 @@ from syncd.storage.schema import (
     SYNCED_AT,
     Tables,
 )
-from syncd.storage.where import (
-    child_rows,
-    has_key,
-    in_partition,
-    in_scope,
-    is_one_of,
-    is_partition,
-    key_text,
-    scope_of,
-    sees,
-    stands,
-)
+from syncd.storage.sight import STAND, Sight
+from syncd.storage.where import child_rows, is_one_of, scope_of, sees
 
 _CHUNK = 1_000
 """Keys or rows per query."""
 _PROOF = ("status", "mode", "api_total", "seen", "stored", "rejected", "note", "checked_at", "run_id")
-_STAND = (
-    update(own.partitions)
-    .where(own.partitions.c.id == bindparam("number"))
-    .values(standing=own.partitions.c.standing + bindparam("more"))
-)
 _PROVE = (
     update(own.partitions)
     .where(own.partitions.c.id == bindparam("number"))
@@ -108,6 +92,7 @@ class SqlStore:
         self._rows: RowWriter = SqliteRows() if database.is_sqlite else PostgresRows()
         self._layouts = Layouts(database, now)
         self._numbers = PartitionNumbers(database.insert)
+        self._sight = Sight(database, self._layouts, self._numbers)
         self._put_cursors = _upsert(database.insert(own.cursors), own.cursors, "partition_id")
         self._ledger = Ledger(database, now)
         self._claims = Claims(database, now)
@@ -194,45 +179,13 @@ class SqlStore:
 
     def live(self, layout: Layout, partition: Partition, window: Window | None = None) -> int:
         """How many rows of this partition stand without tombstone and are seen by its principal."""
-        tables = self._sql(layout)
-        query = (
-            select(func.count())
-            .select_from(tables.root)
-            .where(stands(layout, tables, partition, window, sqlite=self._sqlite))
-        )
-        with self._database.read() as connection:
-            return int(connection.execute(query).scalar_one())
+        return self._sight.live(layout, partition, window)
 
     def missing(
         self, layout: Layout, partition: Partition, window: Window | None, seen: frozenset[Key] | None
     ) -> Iterator[Key]:
         """Keys of the partition's live rows, seen by its principal, that a complete listing did not bring."""
-        tables = self._sql(layout)
-        key_columns = [tables.root.c[name] for name in layout.key]
-        last: Key | None = None
-        while True:
-            query = select(*key_columns).where(stands(layout, tables, partition, window, sqlite=self._sqlite))
-            if last is not None:
-                query = query.where(tuple_(*key_columns) > tuple_(*last))
-            with self._database.read() as connection:
-                chunk = [tuple(row) for row in connection.execute(query.order_by(*key_columns).limit(_CHUNK))]
-            if not chunk:
-                return
-            brought = seen if seen is not None else self._sighted(partition, chunk)
-            yield from (key for key in chunk if key not in brought)
-            last = chunk[-1]
-
-    def _sighted(self, partition: Partition, keys: Sequence[Key]) -> frozenset[Key]:
-        number = self._numbers.get(partition)
-        by_text = {key_text(key): key for key in keys}
-        s = own.sightings
-        with self._database.read() as connection:
-            if number is None:
-                number = connection.execute(select(own.partitions.c.id).where(is_partition(partition))).scalar()
-            rows = connection.execute(
-                select(s.c.record_key).where(s.c.partition_id == number, s.c.record_key.in_(by_text))
-            )
-            return frozenset(by_text[row.record_key] for row in rows)
+        return self._sight.missing(layout, partition, window, seen)
 
     def commit(
         self, layouts: Mapping[str, Layout], writes: Sequence[Write], run_id: str, lease: Fenced
@@ -305,14 +258,12 @@ class SqlStore:
     ) -> Counts:
         counts = write.counts
         if write.seen:
-            self._see(connection, layout, write.partition, write.seen)
+            self._sight.give(connection, layout, write.partition, write.seen)
         if write.gone:
-            gone = self._take_sight(connection, layout, write.partition, write.gone, run_id, now, remove=write.remove)
+            gone = self._sight.take(connection, layout, write.partition, write.gone, run_id, now, remove=write.remove)
             counts += Counts(deleted=gone)
         if write.sightings:
-            number = numbers[write.partition]
-            rows = [{"partition_id": number, "record_key": key_text(key)} for key in write.sightings]
-            connection.execute(self._database.insert(own.sightings).on_conflict_do_nothing(), rows)
+            self._sight.remember(connection, numbers[write.partition], write.sightings)
         if write.rejects:
             self._ledger.reject(connection, write.partition, write.rejects, run_id, now)
         return counts
@@ -362,7 +313,7 @@ class SqlStore:
         if cursors:
             connection.execute(self._put_cursors, list(cursors.values()))
         if arrived:
-            connection.execute(_STAND, [{"number": number, "more": more} for number, more in arrived.items()])
+            connection.execute(STAND, [{"number": number, "more": more} for number, more in arrived.items()])
         if proofs:
             connection.execute(_PROVE, list(proofs.values()))
 
@@ -379,76 +330,13 @@ class SqlStore:
         """Take this principal's sight from rows; those that nobody sees any more become tombstones, or are removed."""
         with self._database.write() as connection:
             check_fence(connection, lease)
-            return self._take_sight(connection, layout, partition, keys, run_id, self._now(), remove=remove)
+            return self._sight.take(connection, layout, partition, keys, run_id, self._now(), remove=remove)
 
     def forget_sightings(self, partition: Partition, lease: Fenced) -> None:
         """Drop what a listing remembered as seen."""
         with self._database.write() as connection:
             check_fence(connection, lease)
-            number = self._numbers.number(connection, [partition])[partition]
-            connection.execute(delete(own.sightings).where(own.sightings.c.partition_id == number))
-
-    def _see(self, connection: Connection, layout: Layout, partition: Partition, keys: Sequence[Key]) -> None:
-        tables = self._sql(layout)
-        table, principal = tables.root, partition.principal
-        seen_by = table.c[SEEN_BY]
-        for start in range(0, len(keys), _CHUNK):
-            chunk = keys[start : start + _CHUNK]
-            where = and_(in_scope(layout, table, partition), self._has_key(layout, table, chunk))
-            connection.execute(update(table).where(where, seen_by == "").values({SEEN_BY: principal, DELETED_AT: None}))
-            connection.execute(
-                update(table)
-                .where(where, ~sees(seen_by, principal))
-                .values({SEEN_BY: seen_by + " " + principal, DELETED_AT: None})
-            )
-            connection.execute(update(table).where(where).values({DELETED_AT: None}))
-            for child, ids in child_rows(layout, tables, partition, chunk, sqlite=self._sqlite):
-                connection.execute(update(child).where(ids).values({DELETED_AT: None}))
-
-    def _take_sight(
-        self,
-        connection: Connection,
-        layout: Layout,
-        partition: Partition,
-        keys: Sequence[Key],
-        run_id: str,
-        now: datetime,
-        *,
-        remove: bool,
-    ) -> int:
-        tables = self._sql(layout)
-        table, principal = tables.root, partition.principal
-        seen_by = table.c[SEEN_BY]
-        key_columns = [table.c[name] for name in layout.key]
-        total = 0
-        for start in range(0, len(keys), _CHUNK):
-            chunk = keys[start : start + _CHUNK]
-            where = and_(in_partition(layout, tables, partition), self._has_key(layout, table, chunk))
-            rows = connection.execute(select(*key_columns, seen_by).where(where, sees(seen_by, principal))).all()
-            if rows:
-                number = self._numbers.number(connection, [partition])[partition]
-                connection.execute(_STAND, [{"number": number, "more": -len(rows)}])
-            last = [tuple(row[:-1]) for row in rows if row[-1] == principal]
-            others: dict[str, list[Key]] = defaultdict(list)
-            for row in rows:
-                if row[-1] != principal:
-                    rest = " ".join(one for one in row[-1].split() if one != principal)
-                    others[rest].append(tuple(row[:-1]))
-            for rest, shared in others.items():
-                scope = and_(in_scope(layout, table, partition), self._has_key(layout, table, shared))
-                connection.execute(update(table).where(scope).values({SEEN_BY: rest}))
-            if not last:
-                continue
-            total += len(last)
-            scope = and_(in_scope(layout, table, partition), self._has_key(layout, table, last))
-            gone = {DELETED_AT: now, RUN_ID: run_id}
-            for child, ids in child_rows(layout, tables, partition, last, sqlite=self._sqlite):
-                connection.execute(delete(child).where(ids) if remove else update(child).where(ids).values(gone))
-            statement = (
-                delete(table).where(scope) if remove else update(table).where(scope).values({**gone, SEEN_BY: ""})
-            )
-            connection.execute(statement)
-        return total
+            self._sight.forget(connection, partition)
 
     def _delete_children(
         self, connection: Connection, tables: Tables, partition: Partition, keys: Sequence[Key]
@@ -457,9 +345,6 @@ class SqlStore:
             chunk = keys[start : start + _CHUNK]
             for child, ids in child_rows(tables.layout, tables, partition, chunk, sqlite=self._sqlite):
                 connection.execute(delete(child).where(ids))
-
-    def _has_key(self, layout: Layout, table: Any, keys: Sequence[Key]) -> ColumnElement[bool]:
-        return has_key(layout, table, keys, sqlite=self._sqlite)
 
     def _moment(self, now: datetime) -> str:
         return now.strftime("%Y-%m-%d %H:%M:%S.%f")
