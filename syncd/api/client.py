@@ -413,7 +413,12 @@ def _final(response: httpx.Response, body: bytes, shown: str) -> ApiError:
     status, reason = response.status_code, _reason(body)
     words = f": {reason}" if reason else ""
     if status in _REFUSED:
-        return Refused(f"Procore answered {status} for {shown}{words}.", status=status, reason=reason)
+        return Refused(
+            f"Procore answered {status} for {shown}{words}.",
+            "Permit it in Procore, or write refusals: ignore into the job.",
+            status=status,
+            reason=reason,
+        )
     if status == httpx.codes.UNAUTHORIZED:
         return Unauthorized(
             f"Procore does not accept the token for {shown}{words}.",

@@ -267,7 +267,8 @@ class Run:
                     refusal = refusals.get(partition)
                     if refusal is not None and not probe and refusal.probe_at > now:
                         why = f"not asked again before {refusal.probe_at:%Y-%m-%d %H:%M} UTC: {refusal.reason}"
-                        tally.failed("" if ignore else why, refused=True)
+                        remedy = f"Once Procore permits it: syncd sync {self._record.job} --retry-refused"
+                        tally.failed("" if ignore else why, refused=True, remedy=remedy)
                         self._ports.progress.done(partition, Counts())
                         continue
                     cursor = load(states.get(partition))
