@@ -41,12 +41,12 @@ from syncd.config.settings import Job
 from syncd.daemon.due import Schedule, upcoming
 from syncd.engine.allowance import Demand
 from syncd.engine.forecast import forecast
-from syncd.engine.offload import Helpers, useful
 from syncd.engine.ports import Clock, Progress
 from syncd.engine.probe import Finding, Probe
 from syncd.engine.record import recorded
 from syncd.engine.survey import Survey
 from syncd.errors import ConfigError, SyncdError, VaultError
+from syncd.helpers.pool import Helpers, useful
 from syncd.jobs.durations import format_duration
 from syncd.jobs.protocol import JobContext, Request
 from syncd.jobs.registry import Registry

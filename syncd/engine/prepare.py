@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
@@ -172,3 +173,16 @@ def _packed(shaped: Shaped, hashes: Sequence[bytes], packing: Packing) -> Shaped
         children=tuple(TableRows(rows.table, rows.columns, (), packing(rows.values)) for rows in shaped.children),
         misfits=(),
     )
+
+
+class Alone:
+    """Nobody helps: the `Assistance` of a run that does all itself."""
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While a run is under way."""
+        yield
+
+    def prepare(self, recipe: Recipe, partition: Partition, text: bytes, seam: str) -> Prepared | None:  # noqa: ARG002
+        """None: the caller has to do it."""
+        return None

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from syncd.engine.helper import dumps, loads
 from syncd.engine.prepare import Prepared, Preparer, Recipe
+from syncd.helpers.process import dumps, loads
 from syncd.model import Partition, Reader
 
 

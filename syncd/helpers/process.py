@@ -1,4 +1,4 @@
-"""A process that makes pages ready for another one (`syncd.engine.offload`), and ends with it.
+"""A process that makes pages ready for another one (`syncd.helpers.pool`), and ends with it.
 
 It is run with a socket as its standard input, and imports as little as it can: it is started while work waits.
 """
@@ -10,9 +10,9 @@ import signal
 import socket
 from typing import Any
 
-from syncd.engine import frames
 from syncd.engine.prepare import Parts, Prepared, Preparer, Recipe
 from syncd.engine.shape import Shaped
+from syncd.helpers import frames
 from syncd.model import Partition, TableRows
 
 _PLAIN = 2

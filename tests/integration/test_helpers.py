@@ -17,8 +17,8 @@ from structlog.testing import capture_logs
 from support.fake import THINGS
 
 from syncd.catalog.layout import layout_of
-from syncd.engine.offload import Helpers
 from syncd.engine.prepare import Prepared, Recipe
+from syncd.helpers.pool import Helpers
 from syncd.model import Partition
 
 PLACE = Partition("service", THINGS.name, 1)
@@ -43,7 +43,7 @@ def until(condition: Callable[[], Any]) -> Any:
 def children() -> list[int]:
     tasks = Path("/proc/self/task").iterdir()
     everybody = [int(one) for task in tasks for one in (task / "children").read_text().split()]
-    return [one for one in everybody if b"syncd.engine.helper" in Path(f"/proc/{one}/cmdline").read_bytes()]
+    return [one for one in everybody if b"syncd.helpers.process" in Path(f"/proc/{one}/cmdline").read_bytes()]
 
 
 def test_helpers_start_when_there_is_enough_to_do_and_end_with_the_last_run() -> None:
@@ -95,7 +95,7 @@ def test_work_goes_on_without_a_helper_that_died_and_with_one_that_is_signalled(
 
 def test_a_helper_ends_with_a_process_that_is_killed() -> None:
     code = (
-        "import sys, time; from integration.test_offload import *\n"
+        "import sys, time; from integration.test_helpers import *\n"
         "helpers = Helpers(1, enough=0)\n"
         "with helpers.at_work():\n"
         "    until(lambda: made(helpers)); print(children()[0], flush=True); time.sleep(600)\n"

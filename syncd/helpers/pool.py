@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 
 import structlog
 
-from syncd.engine import frames
-from syncd.engine.helper import loads, order
 from syncd.engine.prepare import Prepared, Recipe
+from syncd.helpers import frames
+from syncd.helpers.process import loads, order
 from syncd.model import Partition
 
 _log = structlog.get_logger(__name__)
@@ -36,19 +36,6 @@ def useful() -> int:
     """How many helpers this machine has cores for."""
     cores = len(os.sched_getaffinity(0))
     return 0 if cores == 1 else min(cores, _MOST)
-
-
-class Alone:
-    """Nobody helps."""
-
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """While a run is under way."""
-        yield
-
-    def prepare(self, recipe: Recipe, partition: Partition, text: bytes, seam: str) -> Prepared | None:  # noqa: ARG002
-        """None: the caller has to do it."""
-        return None
 
 
 class Helpers:
@@ -149,7 +136,7 @@ class _Helper:
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
         self._known: set[bytes] = set()
-        command = [sys.executable, "-P", "-m", "syncd.engine.helper"]
+        command = [sys.executable, "-P", "-m", "syncd.helpers.process"]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and a module of this program
                 command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -1,0 +1,1 @@
+"""Helper processes for first loads: what the engine lets others do, done beside it."""
