@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import func, inspect, select, table
@@ -38,13 +39,8 @@ from syncd.auth.users import UserSupply
 from syncd.catalog.load import Catalog
 from syncd.config.load import Configuration, load_configuration, unknown_resources
 from syncd.config.settings import Job
-from syncd.daemon.due import Schedule, upcoming
-from syncd.engine.allowance import Demand
-from syncd.engine.forecast import forecast
 from syncd.engine.ports import Clock, Progress
-from syncd.engine.probe import Finding, Probe
 from syncd.engine.record import recorded
-from syncd.engine.survey import Survey
 from syncd.errors import ConfigError, SyncdError, VaultError
 from syncd.helpers.pool import Helpers, useful
 from syncd.jobs.durations import format_duration
@@ -53,18 +49,22 @@ from syncd.jobs.registry import Registry
 from syncd.jobs.resources import engine_options
 from syncd.jobs.resources_options import ResourcesOptions
 from syncd.model import Counts, Partition, Principal, RunRecord, RunReport
-from syncd.overview import HISTORY, History, JobView, Overview, QuotaView, TokenView, Totals
-from syncd.planning import JobPlan, Plan, PlannedTable, plan_of
 from syncd.storage import migrate
 from syncd.storage.database import Database
 from syncd.storage.ledger import Ledger
 from syncd.storage.quota import SqlQuota, SqlRequests
-from syncd.storage.reports import Reports, RequestHour, RunRow
 from syncd.storage.schema import tables_of
 from syncd.storage.state import JobState, TokenFailures
 from syncd.storage.store import SqlStore
-from syncd.storage.timetable import Past, Timetable
 from syncd.storage.tokens import SqlTokens
+
+if TYPE_CHECKING:
+    from syncd.daemon.due import Schedule
+    from syncd.engine.probe import Finding
+    from syncd.overview import History, Overview, TokenView, Totals
+    from syncd.planning import JobPlan, Plan, PlannedTable
+    from syncd.storage.reports import RequestHour, RunRow
+    from syncd.storage.timetable import Past
 
 _log = structlog.get_logger(__name__)
 
@@ -378,6 +378,8 @@ class App:
 
     def check_job(self, name: str) -> JobCheck:
         """Find out what a job may see, with one small request per resource; writes no rows."""
+        from syncd.engine.probe import Probe
+
         job = self.job(name)
         principal = Principal(job.as_user)
         findings: list[Finding] = []
@@ -406,6 +408,8 @@ class App:
             ConfigError: A job does not exist, or is of a type whose costs nobody knows.
             SyncdError: Procore cannot be asked.
         """
+        from syncd.planning import plan_of
+
         watch = self.clock.monotonic()
         try:
             jobs = [self._planned(name) for name in names]
@@ -416,6 +420,11 @@ class App:
         return plan_of(jobs, limits, self.configuration.settings.procore.quota_share, speed)
 
     def _planned(self, name: str) -> JobPlan:
+        from syncd.engine.allowance import Demand
+        from syncd.engine.forecast import forecast
+        from syncd.engine.survey import Survey
+        from syncd.planning import JobPlan
+
         job = self.job(name)
         if not isinstance(job.options, ResourcesOptions):
             raise ConfigError(
@@ -439,6 +448,8 @@ class App:
         )
 
     def _planned_tables(self, resources: Sequence[str]) -> Iterator[PlannedTable]:
+        from syncd.planning import PlannedTable
+
         with self.database.read() as connection:
             inspector = inspect(connection)
             have = set(inspector.get_table_names())
@@ -452,6 +463,9 @@ class App:
 
     def overview(self) -> Overview:
         """What an operator sees at a glance."""
+        from syncd.overview import HISTORY, JobView, Overview, QuotaView
+        from syncd.storage.reports import Reports
+
         now = self.clock.now()
         reports = Reports(self.database)
         last = reports.last_runs(self.configuration.jobs)
@@ -491,6 +505,8 @@ class App:
 
     def _token_views(self) -> list[TokenView]:
         """Tokens of every job's principal, and of every user who has signed in."""
+        from syncd.overview import TokenView
+
         failing = {one.principal: one for one in self.failures.all()}
         users = {str(Principal(one.label)): one for one in self.tokens.all()}
         principals = {str(one): one for one in (Principal(job.as_user) for job in self.configuration.jobs.values())}
@@ -511,6 +527,9 @@ class App:
 
     def history(self) -> History:
         """What happened in the last days."""
+        from syncd.overview import HISTORY, History
+        from syncd.storage.reports import Reports
+
         jobs, reports = self.configuration.jobs, Reports(self.database)
         since = (self.clock.now() - HISTORY + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
         return History(
@@ -522,6 +541,9 @@ class App:
 
     def totals(self, since: datetime) -> Totals:
         """Sums of what the ledgers hold of the time since then."""
+        from syncd.overview import Totals
+        from syncd.storage.reports import Reports
+
         reports = Reports(self.database)
         runs, rows = reports.run_totals(self.configuration.jobs, since)
         requests: dict[tuple[str, ...], float] = {}
@@ -542,6 +564,9 @@ class App:
 
     def next_run(self, job: Job, last: RunRow | None, now: datetime) -> datetime | None:
         """When a job is due, or None where it runs only when asked."""
+        from syncd.daemon.due import upcoming
+        from syncd.storage.timetable import Timetable
+
         if job.schedule is None:
             return None
         past = Timetable(self.database, self.clock.now).pasts([job.name]).get(job.name)
@@ -562,6 +587,8 @@ class App:
 
     def pasts(self, jobs: Sequence[str]) -> Mapping[str, Past]:
         """What the ledger says of these jobs; those that have not been due yet are absent."""
+        from syncd.storage.timetable import Timetable
+
         return Timetable(self.database, self.clock.now).pasts(jobs)
 
     def skip_run(self, name: str, due_at: datetime, reason: str) -> None:

@@ -178,7 +178,6 @@ class Extract:
         self._tools = tools
         salt = self._minimiser.salt + (b"details" if self._details else b"")
         self._identifier = Identifier(self._resource, session.layout, partition, salt)
-        self._log = _log.bind(parent=partition.parent_text or None)
 
     @property
     def _details(self) -> bool:
@@ -201,7 +200,11 @@ class Extract:
         except (RequestRejected, Unavailable) as error:
             if self._resource.window is None or error.status not in _TOO_MUCH:
                 raise
-            self._log.info("a long range of days was refused, asking by month", status=error.status)
+            _log.info(
+                "a long range of days was refused, asking by month",
+                parent=self._partition.parent_text or None,
+                status=error.status,
+            )
             again = listings(
                 self._resource, self._partition, self._cursor, self._tools.options, now, month=True
             )  # fmt: skip
@@ -232,7 +235,12 @@ class Extract:
             try:
                 self._read_pages(spec, reading, outcome)
             except Drift as drift:
-                self._log.warning("a listing moved while it was read", why=str(drift), attempt=attempt)
+                _log.warning(
+                    "a listing moved while it was read",
+                    parent=self._partition.parent_text or None,
+                    why=str(drift),
+                    attempt=attempt,
+                )
                 self._cursor = replace(self._cursor, listing=None)
                 self._release(reading)
                 self._tools.writer.flush()
@@ -464,7 +472,7 @@ class Extract:
         if settled.believed:
             self._cursor = self._reached_by(spec, started, by=self._proved_by(outcome))
             if settled.note:
-                self._log.warning("rows were deleted", why=settled.note)
+                _log.warning("rows were deleted", parent=self._partition.parent_text or None, why=settled.note)
         else:
             outcome.notes.append(settled.note)
             by = None if settled.doubt is None else self._tools.origin

@@ -59,13 +59,13 @@ class Identifier:
     def __init__(self, resource: Resource, layout: Layout, partition: Partition, salt: bytes = b"") -> None:
         self._content_key = layout.content_key
         self._base = hashlib.sha256(salt, usedforsecurity=False)
-        types = {column.path: column.type for column in layout.table.columns}
         parents = {safe_name(name): value for name, value in partition.parent}
         scope = {c.name: c.type for c in layout.scope}
         self._parts: list[tuple[str, bool, Id | None]] = []
         for name in resource.key:
             given = parents.get(name)
-            whole = scope.get(name, types.get((name,), "text")) == "bigint"
+            own = next((column.type for column in layout.table.columns if column.path == (name,)), "text")
+            whole = scope.get(name, own) == "bigint"
             self._parts.append((name, whole, given))
         single = len(self._parts) == 1 and self._parts[0][2] is None
         self._single = self._parts[0] if single else None

@@ -28,13 +28,14 @@ _WORTH = 50_000
 """Bytes of a page that are worth to be handed over."""
 _ENOUGH = 5_000_000
 """Bytes of such pages that a run has met before it is worth to start processes."""
-_PATIENCE = 120.0
+_PATIENCE = 60.0
 """Seconds within which a page is ready, or the process is given up."""
 
 
 def useful() -> int:
     """How many helpers this machine has cores for."""
-    cores = len(os.sched_getaffinity(0))
+    allowed = getattr(os, "sched_getaffinity", None)
+    cores = len(allowed(0)) if allowed else os.cpu_count() or 1
     return 0 if cores == 1 else min(cores, _MOST)
 
 
