@@ -61,8 +61,10 @@ from syncd.storage.schema import (
     Tables,
 )
 from syncd.storage.sight import STAND, Sight
-from syncd.storage.where import child_rows, is_one_of, scope_of, sees
+from syncd.storage.where import bound_to, child_rows, child_rows_of_one, is_one_of, scope_of, sees
 
+_FEW = 8
+"""Records of a batch whose child rows are found one by one."""
 _CHUNK = 1_000
 """Keys or rows per query."""
 _PROOF = ("status", "mode", "api_total", "seen", "stored", "rejected", "note", "checked_at", "run_id")
@@ -232,8 +234,7 @@ class SqlStore:
         filled += [(tables.children[name], columns, blocks) for (name, columns), blocks in gathered.items()]
         if all(write.fresh for write in writes) and self._inserted(connection, filled):
             return
-        for write in writes:
-            self._delete_children(connection, tables, write.partition, write.keys)
+        self._delete_children(connection, tables, writes)
         for one in filled:
             self._rows.upsert(connection, *one)
 
@@ -338,13 +339,17 @@ class SqlStore:
             check_fence(connection, lease)
             self._sight.forget(connection, partition)
 
-    def _delete_children(
-        self, connection: Connection, tables: Tables, partition: Partition, keys: Sequence[Key]
-    ) -> None:
-        for start in range(0, len(keys), _CHUNK):
-            chunk = keys[start : start + _CHUNK]
-            for child, ids in child_rows(tables.layout, tables, partition, chunk, sqlite=self._sqlite):
-                connection.execute(delete(child).where(ids))
+    def _delete_children(self, connection: Connection, tables: Tables, writes: Sequence[Write]) -> None:
+        """Empty the sets of the records' child rows; a statement for each batch would cost more than its few records."""
+        small = [write for write in writes if 0 < len(write.keys) <= _FEW]
+        values = [bound_to(write.partition, key) for write in small for key in write.keys]
+        for child, ids in child_rows_of_one(tables) if small else ():
+            connection.execute(delete(child).where(ids), values)
+        for write in writes:
+            for start in range(0, len(write.keys) if len(write.keys) > _FEW else 0, _CHUNK):
+                chunk = write.keys[start : start + _CHUNK]
+                for child, ids in child_rows(tables.layout, tables, write.partition, chunk, sqlite=self._sqlite):
+                    connection.execute(delete(child).where(ids))
 
     def _moment(self, now: datetime) -> str:
         return now.strftime("%Y-%m-%d %H:%M:%S.%f")

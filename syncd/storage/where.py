@@ -89,6 +89,23 @@ def child_rows(
         yield child, and_(in_scope(layout, child, partition), is_in(column, ids, sqlite=sqlite))
 
 
+def child_rows_of_one(tables: Tables) -> Iterator[tuple[Any, ColumnElement[bool]]]:
+    """Each child table, and its rows of a record that `bound_to` names, so that a statement does for many."""
+    for child in tables.children.values():
+        column = child.c[RECORD_ID] if RECORD_ID in child.c else child.c[PARENT_ID]
+        scope = [child.c[one.name] == bindparam(f"scope_{one.name}") for one in tables.layout.id_scope]
+        yield child, and_(True, *scope, column == bindparam("record"))
+
+
+def bound_to(partition: Partition, key: Key) -> dict[str, Any]:
+    """The values that `child_rows_of_one` waits for."""
+    return {
+        "scope_company_id": partition.company_id,
+        "scope_project_id": partition.project_id,
+        "record": record_id(key),
+    }
+
+
 def scope_of(partition: Partition) -> tuple[str, str, int, int, str]:
     """A partition as the values of syncd's own tables."""
     return (
