@@ -411,7 +411,7 @@ def test_the_twin_in_memory_equals_the_source_after_any_mixture_of_changes_fault
 
 @pytest.mark.long
 def test_sqlite_equals_the_source_after_any_mixture_of_changes_faults_and_crashes(tmp_path: Path) -> None:
-    drive(SqlShelf(f"sqlite:///{tmp_path / 'machine.db'}"), _EXAMPLES)
+    drive(SqlShelf(f"sqlite:///{tmp_path / 'machine.db'}"), _EXAMPLES if _TORTURE else 15)
 
 
 @pytest.mark.postgres
