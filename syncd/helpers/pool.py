@@ -20,6 +20,7 @@ from syncd.engine.prepare import Prepared, Recipe
 from syncd.helpers import frames
 from syncd.helpers.process import loads, order
 from syncd.model import Partition
+from syncd.threads import background
 
 _log = structlog.get_logger(__name__)
 
@@ -85,6 +86,10 @@ class Helpers:
             _log.warning("a helper process ended, its work is done without it", why=str(error) or type(error).__name__)
             self._drop(helper)
             return None
+        except BaseException:
+            # Others may wait for it.
+            self._drop(helper)
+            raise
         with self._changed:
             self._idle.append(helper)
             self._changed.notify()
@@ -95,7 +100,7 @@ class Helpers:
             if not self._all:
                 self._met += size
                 if self._count > 0 and self._met >= self._enough and self._starting is None:
-                    self._starting = threading.Thread(target=self._start, name="helpers", daemon=True)
+                    self._starting = background("helpers", self._start)
                     self._starting.start()
                 return None
             self._changed.wait_for(lambda: self._idle or not self._all)
@@ -139,9 +144,13 @@ class _Helper:
         self._known: set[bytes] = set()
         command = [sys.executable, "-P", "-m", "syncd.helpers.process"]
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and a module of this program
-                command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and a module of this program
+                    command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                )
+            except OSError:
+                self._socket.close()
+                raise
         self._socket.settimeout(_PATIENCE)
         if frames.receive(self._socket, 1) is None:
             self.close()

@@ -108,3 +108,13 @@ def test_a_helper_ends_with_a_process_that_is_killed() -> None:
     process.wait()
     process.stdout.close()
     until(lambda: not Path(f"/proc/{helper}").exists() or "Z" in Path(f"/proc/{helper}/stat").read_text().split()[2])
+
+
+def test_an_error_while_a_helper_works_leaves_nobody_waiting_for_it() -> None:
+    helpers = Helpers(1, enough=0)
+    with helpers.at_work():
+        until(lambda: made(helpers))
+        with pytest.raises(ValueError, match="unmarshallable"):
+            helpers.prepare(RECIPE, Partition(object(), THINGS.name, 1), PAGE, "")  # type: ignore[arg-type] # that is the error
+        assert made(helpers) is None
+    assert children() == []
