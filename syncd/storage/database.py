@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncd.errors import ConfigError, StoreError, StoreUnavailable, Unstorable
@@ -33,6 +34,10 @@ _CHECKPOINT_PAGES = 16_000
 every batch, and writes most pages several times."""
 _PRIVATE = 0o600
 _WRITE = "syncd_write"
+_RESTING = "syncd_resting"
+_RESTED_SECONDS = 1.0
+"""A connection that was not used for so long is tried before it is used: asking the server each time costs a third of
+a short query."""
 
 
 class Database:
@@ -59,16 +64,19 @@ class Database:
         self.schema = schema
         self._writing = threading.RLock()
         self._prepared = False
-        self._driver_errors: tuple[type[Exception], ...] = ()
-        """What SQLite's driver raises where SQLAlchemy stands not in between."""
+        self._driver_errors: tuple[type[Exception], ...]
+        """What the driver raises where SQLAlchemy stands not in between."""
         backend = self.url.get_backend_name()
         if backend == "sqlite":
             import sqlite3  # noqa: PLC0415 - not where PostgreSQL is in use
 
-            self.engine = _sqlite(self.url)
+            self.engine = self._reading = _sqlite(self.url)
             self._driver_errors = (sqlite3.Error,)
         elif backend == "postgresql":
             self.engine = _postgresql(self.url, schema)
+            # Each of its statements sees a state of its own in a transaction, too, which costs two more round trips.
+            self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._driver_errors = (self.engine.dialect.loaded_dbapi.Error,)
         else:
             raise ConfigError(f"database.url names {backend}.", "syncd writes to SQLite and PostgreSQL.")
 
@@ -93,10 +101,10 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection that sees one consistent state."""
+        """A connection to read from. SQLite shows it one state throughout, PostgreSQL one per statement."""
         with self._translated():
             self._prepare()
-        with self._translated(), self.engine.connect() as connection:
+        with self._translated(), self._reading.connect() as connection:
             yield connection
 
     @contextmanager
@@ -200,7 +208,9 @@ class Database:
                 f"The database {self.name} failed: {type(error).__name__}.", "The log has more."
             ) from error
         except self._driver_errors as error:
-            raise self._explain_sqlite(str(error)) from error
+            wrapped = DBAPIError.instance("", None, error, type(error))
+            assert isinstance(wrapped, DBAPIError)
+            raise self._explain(wrapped) from error
         except (OverflowError, UnicodeEncodeError) as error:
             # A driver's own words for a number beyond 64 bits, or for half a surrogate pair.
             raise Unstorable(f"The database {self.name} refused a value: {error}.") from error
@@ -329,7 +339,6 @@ def _postgresql(url: URL, schema: str | None) -> Engine:
     try:
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
-            pool_pre_ping=True,
             pool_size=12,
             max_overflow=20,
             connect_args={"application_name": "syncd", "connect_timeout": 10},
@@ -348,5 +357,22 @@ def _postgresql(url: URL, schema: str | None) -> Engine:
             if schema:
                 cursor.execute("SELECT set_config('search_path', quote_ident(%s), false)", (schema,))
         connection.autocommit = False
+
+    @event.listens_for(engine, "checkin")
+    def _checkin(connection: Any, entry: ConnectionPoolEntry) -> None:
+        del connection
+        entry.info[_RESTING] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _checkout(connection: Any, entry: ConnectionPoolEntry, proxy: object) -> None:
+        """SQLAlchemy: "Disconnect Handling - Pessimistic", of connections that rested."""
+        del proxy
+        since = entry.info.get(_RESTING)
+        if since is None or time.monotonic() - since < _RESTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error:
+            raise DisconnectionError from None
 
     return engine
