@@ -89,7 +89,7 @@ class Layouts:
         return self._keep(tables_of(layout)) if held is None else held
 
     def _keep(self, tables: Tables) -> Lookups:
-        held = Lookups(tables, sqlite=self._database.is_sqlite)
+        held = Lookups(tables, self._database.engine.dialect)
         name = tables.layout.resource
         self._lookups[name] = (*self._lookups.get(name, ()), held)
         return held

@@ -16,7 +16,7 @@ from syncd.errors import STOPPED
 from syncd.model import Interrupted, Partition, Refusal, Reject, RunRecord, RunReport
 from syncd.storage import tables as own
 from syncd.storage.database import Database, Now
-from syncd.storage.where import is_one_of, scope_of
+from syncd.storage.where import is_about, is_one_of, scope_columns, scope_of
 
 _FIRST_PROBE = timedelta(hours=1)
 _LAST_PROBE = timedelta(days=7)
@@ -155,9 +155,12 @@ class Ledger:
         with self._database.read() as connection:
             for start in range(0, len(partitions), _CHUNK):
                 chunk = partitions[start : start + _CHUNK]
-                for row in connection.execute(select(table).where(is_one_of(table, chunk))):
-                    scope = (row.principal, row.resource, row.company_id, row.project_id, row.parent)
-                    found[wanted[scope]] = Refusal(f"{row.status} {row.reason}".strip(), row.probe_at)
+                about = is_about(table, chunk, sqlite=self._database.is_sqlite)
+                columns = (table.c.status, table.c.reason, table.c.probe_at, *scope_columns(table))
+                for status, reason, probe_at, *scope in connection.execute(select(*columns).where(about)):
+                    partition = wanted.get(tuple(scope))
+                    if partition is not None:
+                        found[partition] = Refusal(f"{status} {reason}".strip(), probe_at)
         return found
 
     def refused(self, partition: Partition, status: int, reason: str, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Queries that are asked once per page or partition, built once per table: building one costs more than asking it."""
+"""Statements of every page or batch, built once per table: building one costs more than running it."""
 
 from __future__ import annotations
 
@@ -6,34 +6,37 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, Connection, and_, any_, bindparam, func, literal_column, select
+from sqlalchemy import ARRAY, Connection, Delete, Table, and_, any_, bindparam, delete, func, literal_column, select
+from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ColumnElement
 
-from syncd.catalog.layout import Layout
+from syncd.catalog.layout import PARENT_ID, RECORD_ID, Layout
 from syncd.model import Key, Known, Partition
 from syncd.storage.schema import DELETED_AT, HASH, PARENT, SEEN_BY, Tables
-from syncd.storage.where import has_key, in_scope
+from syncd.storage.statement import Statement
+from syncd.storage.where import has_key, in_scope, record_id
 
 
 class Lookups:
-    """The queries of one resource.
+    """The statements of one resource.
 
     Args:
         tables: Its tables.
-        sqlite: Which database it is.
+        dialect: Of which database.
     """
 
-    def __init__(self, tables: Tables, *, sqlite: bool) -> None:
+    def __init__(self, tables: Tables, dialect: Dialect) -> None:
         self.tables = tables
         self._layout: Layout = tables.layout
-        self._sqlite = sqlite
+        self._sqlite = dialect.name == "sqlite"
         self._scope = tuple(column.name for column in self._layout.id_scope)
         root = tables.root
         self._columns = [root.c[name] for name in self._layout.key]
         parent: ColumnElement[str] = root.c[PARENT] if tables.has_parent else literal_column("''")
         facts = (root.c[HASH], root.c[DELETED_AT].is_not(None), root.c[SEEN_BY], parent)
         self._known = select(*self._columns, *facts)
-        self._known_of_one = self._known.where(self._in_scope(), self._has_key())
+        self._known_of_one = Statement(self._known.where(self._in_scope(), self._has_key()), dialect)
+        self._emptied = [self._of_records(child) for child in tables.children.values()]
 
     def _in_scope(self) -> ColumnElement[bool]:
         return and_(True, *(self.tables.root.c[name] == bindparam(name) for name in self._scope))
@@ -54,14 +57,14 @@ class Lookups:
         if len(self._columns) == 1:
             ids = [key[0] for key in keys]
             values = {**self._place(partition), "keys": orjson.dumps(ids).decode() if self._sqlite else ids}
-            rows = connection.execute(self._known_of_one, values)
+            rows = self._known_of_one.rows(connection, values)
         else:
             root = self.tables.root
             where = (
                 in_scope(self._layout, root, partition),
                 has_key(self._layout, root, keys, sqlite=self._sqlite),
             )
-            rows = connection.execute(self._known.where(*where))
+            rows = [tuple(row) for row in connection.execute(self._known.where(*where))]
         principal = partition.principal
         place = partition.parent_text if self.tables.has_parent else ""
         return {
@@ -73,3 +76,27 @@ class Lookups:
 
     def _place(self, partition: Partition) -> dict[str, Any]:
         return {name: getattr(partition, name) for name in self._scope}
+
+    def _of_records(self, child: Table) -> Delete:
+        """Empties records' sets of child rows: SQLite's statement takes a record, PostgreSQL's lists of them."""
+        column = child.c[RECORD_ID] if RECORD_ID in child.c else child.c[PARENT_ID]
+        columns = {**{name: child.c[name] for name in self._scope}, "record": column}
+        if self._sqlite:
+            return delete(child).where(and_(True, *(one == bindparam(f"of_{name}") for name, one in columns.items())))
+        lists = [bindparam(f"of_{name}", type_=ARRAY(one.type)) for name, one in columns.items()]
+        each = func.unnest(*lists).table_valued(*columns, name="emptied").render_derived()
+        return delete(child).where(and_(True, *(one == each.c[name] for name, one in columns.items())))
+
+    def empty_children(self, connection: Connection, records: Sequence[tuple[Partition, Key]]) -> None:
+        """Delete the child rows of these records."""
+        if not records or not self._emptied:
+            return
+        values: Any
+        values = [
+            {"of_record": record_id(key), **{f"of_{name}": getattr(partition, name) for name in self._scope}}
+            for partition, key in records
+        ]
+        if not self._sqlite:
+            values = {name: [one[name] for one in values] for name in values[0]}
+        for statement in self._emptied:
+            connection.execute(statement, values)

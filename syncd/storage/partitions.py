@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from syncd.model import Partition
 from syncd.storage import tables as own
-from syncd.storage.where import is_one_of, scope_of
+from syncd.storage.where import is_about, scope_columns, scope_of
 
 _CHUNK = 200
 """Partitions per query."""
@@ -61,6 +61,6 @@ class PartitionNumbers:
     def _read(connection: Connection, partitions: Sequence[Partition]) -> dict[Partition, int]:
         p = own.partitions
         wanted = {scope_of(partition): partition for partition in partitions}
-        columns = (p.c.id, p.c.principal, p.c.resource, p.c.company_id, p.c.project_id, p.c.parent)
-        rows = connection.execute(select(*columns).where(is_one_of(p, partitions)))
-        return {wanted[tuple(row[1:])]: row.id for row in rows}
+        sqlite = connection.dialect.name == "sqlite"
+        rows = connection.execute(select(p.c.id, *scope_columns(p)).where(is_about(p, partitions, sqlite=sqlite)))
+        return {wanted[tuple(scope)]: number for number, *scope in rows if tuple(scope) in wanted}

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
-    delete,
     func,
     select,
     true,
@@ -61,10 +60,8 @@ from syncd.storage.schema import (
     Tables,
 )
 from syncd.storage.sight import STAND, Sight
-from syncd.storage.where import bound_to, child_rows, child_rows_of_one, is_one_of, scope_of, sees
+from syncd.storage.where import is_about, scope_columns, scope_of, sees
 
-_FEW = 8
-"""Records of a batch whose child rows are found one by one."""
 _CHUNK = 1_000
 """Keys or rows per query."""
 _PROOF = ("status", "mode", "api_total", "seen", "stored", "rejected", "note", "checked_at", "run_id")
@@ -129,17 +126,18 @@ class SqlStore:
             for start in range(0, len(partitions), 200):
                 chunk = partitions[start : start + 200]
                 rows = connection.execute(
-                    select(p, c.c.watermark, c.c.full_at, c.c.full_run_id, c.c.state)
+                    select(p.c.id, *scope_columns(p), c.c.watermark, c.c.full_at, c.c.full_run_id, c.c.state)
                     .join(c, c.c.partition_id == p.c.id, isouter=True)
-                    .where(is_one_of(p, chunk))
+                    .where(is_about(p, chunk, sqlite=self._sqlite))
                 )
                 numbers: dict[Partition, int] = {}
-                for row in rows:
-                    scope = (row.principal, row.resource, row.company_id, row.project_id, row.parent)
-                    numbers[wanted[scope]] = row.id
-                    if row.state is not None:
-                        state = CursorState(row.watermark, row.full_at, row.full_run_id, row.state)
-                        found[wanted[scope]] = state
+                for number, *scope, watermark, full_at, full_by, state in rows:
+                    partition = wanted.get(tuple(scope))
+                    if partition is None:
+                        continue
+                    numbers[partition] = number
+                    if state is not None:
+                        found[partition] = CursorState(watermark, full_at, full_by, state)
                 self._numbers.learn(chunk, numbers)
         return found
 
@@ -216,7 +214,8 @@ class SqlStore:
     def _write_rows(
         self, connection: Connection, layout: Layout, writes: Sequence[Write], run_id: str, now: datetime
     ) -> None:
-        tables = self._sql(layout)
+        lookups = self._layouts.lookups(layout)
+        tables = lookups.tables
         constants = {SYNCED_AT: self._moment(now), DELETED_AT: None, RUN_ID: run_id}
         columns: tuple[str, ...] = ()
         blocks: list[Block] = []
@@ -234,12 +233,16 @@ class SqlStore:
         filled += [(tables.children[name], columns, blocks) for (name, columns), blocks in gathered.items()]
         if all(write.fresh for write in writes) and self._inserted(connection, filled):
             return
-        self._delete_children(connection, tables, writes)
-        for one in filled:
-            self._rows.upsert(connection, *one)
+        lookups.empty_children(connection, [(write.partition, key) for write in writes for key in write.keys])
+        self._rows.upsert(connection, *filled[0])
+        if not self._inserted(connection, filled[1:]):
+            for one in filled[1:]:
+                self._rows.upsert(connection, *one)
 
     def _inserted(self, connection: Connection, filled: Sequence[_Filled]) -> bool:
         """Whether rows that are expected to be new were; if not, none was written."""
+        if not filled:
+            return True
         try:
             with connection.begin_nested():
                 for one in filled:
@@ -338,18 +341,6 @@ class SqlStore:
         with self._database.write() as connection:
             check_fence(connection, lease)
             self._sight.forget(connection, partition)
-
-    def _delete_children(self, connection: Connection, tables: Tables, writes: Sequence[Write]) -> None:
-        """Empty the sets of the records' child rows; a statement for each batch would cost more than its few records."""
-        small = [write for write in writes if 0 < len(write.keys) <= _FEW]
-        values = [bound_to(write.partition, key) for write in small for key in write.keys]
-        for child, ids in child_rows_of_one(tables) if small else ():
-            connection.execute(delete(child).where(ids), values)
-        for write in writes:
-            for start in range(0, len(write.keys) if len(write.keys) > _FEW else 0, _CHUNK):
-                chunk = write.keys[start : start + _CHUNK]
-                for child, ids in child_rows(tables.layout, tables, write.partition, chunk, sqlite=self._sqlite):
-                    connection.execute(delete(child).where(ids))
 
     def _moment(self, now: datetime) -> str:
         return now.strftime("%Y-%m-%d %H:%M:%S.%f")

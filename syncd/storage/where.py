@@ -89,23 +89,6 @@ def child_rows(
         yield child, and_(in_scope(layout, child, partition), is_in(column, ids, sqlite=sqlite))
 
 
-def child_rows_of_one(tables: Tables) -> Iterator[tuple[Any, ColumnElement[bool]]]:
-    """Each child table, and its rows of a record that `bound_to` names, so that a statement does for many."""
-    for child in tables.children.values():
-        column = child.c[RECORD_ID] if RECORD_ID in child.c else child.c[PARENT_ID]
-        scope = [child.c[one.name] == bindparam(f"scope_{one.name}") for one in tables.layout.id_scope]
-        yield child, and_(True, *scope, column == bindparam("record"))
-
-
-def bound_to(partition: Partition, key: Key) -> dict[str, Any]:
-    """The values that `child_rows_of_one` waits for."""
-    return {
-        "scope_company_id": partition.company_id,
-        "scope_project_id": partition.project_id,
-        "record": record_id(key),
-    }
-
-
 def scope_of(partition: Partition) -> tuple[str, str, int, int, str]:
     """A partition as the values of syncd's own tables."""
     return (
@@ -117,10 +100,24 @@ def scope_of(partition: Partition) -> tuple[str, str, int, int, str]:
     )
 
 
+def scope_columns(table: Any) -> tuple[Any, ...]:
+    """The columns of syncd's own tables that name a partition, as `scope_of` does."""
+    return (table.c.principal, table.c.resource, table.c.company_id, table.c.project_id, table.c.parent)
+
+
 def is_one_of(table: Any, partitions: Sequence[Partition]) -> ColumnElement[bool]:
     """Rows of syncd's own tables that stand for one of these partitions."""
-    columns = (table.c.principal, table.c.resource, table.c.company_id, table.c.project_id, table.c.parent)
-    return tuple_(*columns).in_([scope_of(partition) for partition in partitions])
+    return tuple_(*scope_columns(table)).in_([scope_of(partition) for partition in partitions])
+
+
+def is_about(table: Any, partitions: Sequence[Partition], *, sqlite: bool) -> ColumnElement[bool]:
+    """Rows of syncd's own tables among which those of these partitions are, and maybe others.
+
+    A list for each column takes five bound values however many partitions there are; naming each partition, five each.
+    """
+    lists = zip(*map(scope_of, partitions), strict=True)
+    columns = zip(scope_columns(table), lists, strict=True)
+    return and_(*(is_in(column, [*dict.fromkeys(values)], sqlite=sqlite) for column, values in columns))
 
 
 def is_partition(partition: Partition) -> ColumnElement[bool]:
