@@ -81,6 +81,10 @@ class Cursor:
         """The same cursor without the doubt that a listing left."""
         return replace(self, doubt=None, doubt_by=None)
 
+    def kept(self) -> Cursor:
+        """The same cursor of a partition that the store remembers."""
+        return self if self.stored else replace(self, stored=True)
+
     def reached(self, day: str, by: str, at: datetime) -> Cursor:
         """The cursor after days that a run read for a refresh, up to this one."""
         return replace(self, refreshed=day, refreshed_at=self.refreshed_at or at, refreshed_by=by)
@@ -94,6 +98,8 @@ class Cursor:
 
     def whole(self) -> Cursor:
         """The same cursor with no refresh of dated logs under way."""
+        if self.refreshed is None and self.refreshed_at is None and self.refreshed_by is None:
+            return self
         return replace(self, refreshed=None, refreshed_at=None, refreshed_by=None)
 
     def proved(self, by: str | None, at: datetime) -> Cursor:
@@ -145,7 +151,7 @@ def _listing(data: dict[str, Any]) -> Listing:
 
 def begin(cursor: Cursor) -> Cursor:
     """The same cursor with no listing under way."""
-    return replace(cursor, listing=None)
+    return cursor if cursor.listing is None else replace(cursor, listing=None)
 
 
 def later(day: str, days: int) -> str:

@@ -283,8 +283,9 @@ class Extract:
         return _Reading(before=self._tools.store.live(self._session.layout, self._partition, spec.window))
 
     def _read_pages(self, spec: Spec, reading: _Reading, outcome: Outcome) -> None:
-        start = self._cursor.listing.next if self._cursor.listing else None
-        for page in self._tools.source.pages(replace(spec.request, start=start), self._reader(spec, reading)):
+        listing = self._cursor.listing
+        request = spec.request if listing is None else replace(spec.request, start=listing.next)
+        for page in self._tools.source.pages(request, self._reader(spec, reading)):
             if reading.started_at is None:
                 reading.started_at = page.server_time
                 if page.next is None:
@@ -329,7 +330,7 @@ class Extract:
         if page.next is None:
             reading.last = self._item(write, outcome, found)
         elif count or write.cursor is not None:
-            self._cursor = replace(self._cursor, stored=True)
+            self._cursor = self._cursor.kept()
             self._tools.writer.put(self._item(write, outcome, found))
         self._tools.progress.page(self._partition, count)
         return found.records
@@ -539,7 +540,7 @@ class Extract:
 
     def _reached_by(self, spec: Spec, started: datetime, *, by: str | None) -> Cursor:
         """The cursor after a listing that is believed."""
-        cursor = replace(self._cursor, listing=None)
+        cursor = begin(self._cursor)
         if spec.kind == "all":
             return replace(cursor.proved(by, started), watermark=started)
         if spec.kind in ("changes", "recent"):
@@ -581,14 +582,14 @@ class Extract:
         )
         last = reading.last or self._item(Write(self._partition), outcome)
         reading.last = None
-        self._cursor = replace(self._cursor, stored=True)
+        self._cursor = self._cursor.kept()
         write = replace(last.write, cursor=dump(self._cursor), proof=proof)
         self._tools.writer.put(replace(last, write=write))
 
     def _release(self, reading: _Reading) -> None:
         """Commit the last page before what the listing proved is known."""
         if reading.last is not None:
-            self._cursor = replace(self._cursor, stored=True)
+            self._cursor = self._cursor.kept()
             write = replace(reading.last.write, cursor=dump(self._cursor))
             self._tools.writer.put(replace(reading.last, write=write))
             reading.last = None
