@@ -25,6 +25,8 @@ _MOST_VALUES = 32_000
 """Values per statement: a few less than SQLite takes since version 3.32 (SQLITE_MAX_VARIABLE_NUMBER)."""
 _EXACT_EXPONENT = 307
 """Powers of ten that it reaches with all of these digits."""
+_SMALL = 200
+"""Rows of a block that is written together with others: each costs something per column, however few it has."""
 
 
 class RowWriter(Protocol):
@@ -97,9 +99,30 @@ class SqliteRows:
 
 
 def _columns(blocks: Sequence[Block]) -> Iterator[Sequence[Column]]:
-    for block in blocks:
+    for block in _gathered(blocks):
         assert not isinstance(block, bytes), "SQLite is given columns"
         yield block
+
+
+def _gathered(blocks: Iterable[Block]) -> Iterator[Block]:
+    """The blocks in order, small ones that follow on each other as one."""
+    small: list[Sequence[Column]] = []
+    for block in blocks:
+        if not isinstance(block, bytes) and len(block[0]) <= _SMALL:
+            small.append(block)
+            continue
+        if small:
+            yield _joined(small)
+            small = []
+        yield block
+    if small:
+        yield _joined(small)
+
+
+def _joined(blocks: Sequence[Sequence[Column]]) -> Sequence[Column]:
+    if len(blocks) == 1:
+        return blocks[0]
+    return [list(chain.from_iterable(columns)) for columns in zip(*blocks, strict=True)]
 
 
 def _exact(table: Table, columns: Sequence[str], block: Sequence[Column]) -> Sequence[Column]:
@@ -161,7 +184,7 @@ class PostgresRows:
         with driver.cursor() as cursor:
             try:
                 with cursor.copy(statement) as copy:
-                    for block in blocks:
+                    for block in _gathered(blocks):
                         copy.write(block if isinstance(block, bytes) else copy_text(block))
             except psycopg.Error as error:
                 # The driver was used past SQLAlchemy, which would have given its error this shape.
