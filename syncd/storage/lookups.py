@@ -12,6 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from syncd.catalog.layout import PARENT_ID, RECORD_ID, Layout
 from syncd.model import Key, Known, Partition
+from syncd.storage.lists import listed, lists_of
 from syncd.storage.schema import DELETED_AT, HASH, PARENT, SEEN_BY, Tables
 from syncd.storage.statement import Statement
 from syncd.storage.where import has_key, in_scope, record_id
@@ -78,25 +79,24 @@ class Lookups:
         return {name: getattr(partition, name) for name in self._scope}
 
     def _of_records(self, child: Table) -> Delete:
-        """Empties records' sets of child rows: SQLite's statement takes a record, PostgreSQL's lists of them."""
+        """Empties records' sets of child rows: SQLite's statement takes a record, PostgreSQL's all of them."""
         column = child.c[RECORD_ID] if RECORD_ID in child.c else child.c[PARENT_ID]
         columns = {**{name: child.c[name] for name in self._scope}, "record": column}
+        each: Mapping[str, ColumnElement[Any]]
         if self._sqlite:
-            return delete(child).where(and_(True, *(one == bindparam(f"of_{name}") for name, one in columns.items())))
-        lists = [bindparam(f"of_{name}", type_=ARRAY(one.type)) for name, one in columns.items()]
-        each = func.unnest(*lists).table_valued(*columns, name="emptied").render_derived()
-        return delete(child).where(and_(True, *(one == each.c[name] for name, one in columns.items())))
+            each = {name: bindparam(f"of_{name}") for name in columns}
+        else:
+            each = dict(listed({name: one.type for name, one in columns.items()}).c)
+        return delete(child).where(and_(True, *(one == each[name] for name, one in columns.items())))
 
     def empty_children(self, connection: Connection, records: Sequence[tuple[Partition, Key]]) -> None:
         """Delete the child rows of these records."""
         if not records or not self._emptied:
             return
-        values: Any
-        values = [
-            {"of_record": record_id(key), **{f"of_{name}": getattr(partition, name) for name in self._scope}}
+        of = "of_" if self._sqlite else ""
+        rows = [
+            {f"{of}record": record_id(key), **{f"{of}{name}": value for name, value in self._place(partition).items()}}
             for partition, key in records
         ]
-        if not self._sqlite:
-            values = {name: [one[name] for one in values] for name in values[0]}
         for statement in self._emptied:
-            connection.execute(statement, values)
+            connection.execute(statement, rows if self._sqlite else lists_of(rows))

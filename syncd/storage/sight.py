@@ -9,13 +9,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import Connection, and_, delete, func, select, tuple_, update
 
 from syncd.catalog.layout import Layout
 from syncd.model import Key, Partition, Window
 from syncd.storage import tables as own
 from syncd.storage.database import Database
 from syncd.storage.layouts import Layouts
+from syncd.storage.marks import Marks
 from syncd.storage.partitions import PartitionNumbers
 from syncd.storage.schema import DELETED_AT, RUN_ID, SEEN_BY, Tables
 from syncd.storage.where import (
@@ -31,12 +32,6 @@ from syncd.storage.where import (
 
 _CHUNK = 1_000
 """Keys per query."""
-STAND = (
-    update(own.partitions)
-    .where(own.partitions.c.id == bindparam("number"))
-    .values(standing=own.partitions.c.standing + bindparam("more"))
-)
-"""Counts the rows of a partition that stand, as they come and go."""
 
 
 class Sight:
@@ -46,13 +41,15 @@ class Sight:
         database: Where.
         layouts: For the tables of each layout.
         numbers: What partitions are called by.
+        marks: Where rows that stand are counted.
     """
 
-    def __init__(self, database: Database, layouts: Layouts, numbers: PartitionNumbers) -> None:
+    def __init__(self, database: Database, layouts: Layouts, numbers: PartitionNumbers, marks: Marks) -> None:
         self._database = database
         self._sqlite = database.is_sqlite
         self._layouts = layouts
         self._numbers = numbers
+        self._marks = marks
         self._remember = database.insert(own.sightings).on_conflict_do_nothing()
 
     def _tables(self, layout: Layout) -> Tables:
@@ -163,7 +160,7 @@ class Sight:
             rows = connection.execute(select(*key_columns, seen_by).where(where, sees(seen_by, principal))).all()
             if rows:
                 number = self._numbers.number(connection, [partition])[partition]
-                connection.execute(STAND, [{"number": number, "more": -len(rows)}])
+                self._marks.add_standing(connection, [{"number": number, "more": -len(rows)}])
             last = [tuple(row[:-1]) for row in rows if row[-1] == principal]
             others: dict[str, list[Key]] = defaultdict(list)
             for row in rows:

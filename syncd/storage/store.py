@@ -9,16 +9,12 @@ from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Connection,
     Select,
     Table,
     and_,
-    bindparam,
-    func,
     select,
     true,
-    update,
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
@@ -47,6 +43,7 @@ from syncd.storage.database import Database, Now
 from syncd.storage.layouts import Layouts
 from syncd.storage.lease import Fenced, SqlLease, check_fence
 from syncd.storage.ledger import Ledger
+from syncd.storage.marks import Marks
 from syncd.storage.partitions import PartitionNumbers
 from syncd.storage.rows import Block, PostgresRows, RowWriter, SqliteRows
 from syncd.storage.schema import (
@@ -59,18 +56,11 @@ from syncd.storage.schema import (
     SYNCED_AT,
     Tables,
 )
-from syncd.storage.sight import STAND, Sight
+from syncd.storage.sight import Sight
 from syncd.storage.where import is_about, scope_columns, scope_of, sees
 
 _CHUNK = 1_000
 """Keys or rows per query."""
-_PROOF = ("status", "mode", "api_total", "seen", "stored", "rejected", "note", "checked_at", "run_id")
-_PROVE = (
-    update(own.partitions)
-    .where(own.partitions.c.id == bindparam("number"))
-    .values({name: bindparam(name) for name in _PROOF})
-    .values(standing=func.coalesce(bindparam("now_standing", type_=BigInteger()), own.partitions.c.standing))
-)
 _Filled = tuple[Table, Sequence[str], Sequence[Block]]
 """A table, columns of it, and rows for it."""
 
@@ -91,8 +81,8 @@ class SqlStore:
         self._rows: RowWriter = SqliteRows() if database.is_sqlite else PostgresRows()
         self._layouts = Layouts(database, now)
         self._numbers = PartitionNumbers(database.insert)
-        self._sight = Sight(database, self._layouts, self._numbers)
-        self._put_cursors = _upsert(database.insert(own.cursors), own.cursors, "partition_id")
+        self._marks = Marks(database)
+        self._sight = Sight(database, self._layouts, self._numbers, self._marks)
         self._ledger = Ledger(database, now)
         self._claims = Claims(database, now)
         self._given_up = set[str]() if given_up is None else given_up
@@ -113,6 +103,7 @@ class SqlStore:
     def rest(self) -> None:
         """Forget the tables that were opened; to be called while no run is under way."""
         self._layouts = Layouts(self._database, self._now)
+        self._sight = Sight(self._database, self._layouts, self._numbers, self._marks)
 
     def _sql(self, layout: Layout) -> Tables:
         return self._layouts.lookups(layout).tables
@@ -311,15 +302,12 @@ class SqlStore:
                     "rejected": proof.rejected,
                     "note": proof.note or None,
                     "checked_at": proof.checked_at,
-                    "now_standing": proof.standing,
+                    "standing": proof.standing,
                     "run_id": run_id,
                 }
-        if cursors:
-            connection.execute(self._put_cursors, list(cursors.values()))
-        if arrived:
-            connection.execute(STAND, [{"number": number, "more": more} for number, more in arrived.items()])
-        if proofs:
-            connection.execute(_PROVE, list(proofs.values()))
+        self._marks.put_cursors(connection, list(cursors.values()))
+        self._marks.add_standing(connection, [{"number": number, "more": more} for number, more in arrived.items()])
+        self._marks.put_proofs(connection, list(proofs.values()))
 
     def sweep(
         self,
@@ -408,8 +396,3 @@ def _parted(layouts: Mapping[str, Layout], writes: Sequence[Write]) -> Iterator[
         part.append(write)
         touched[place] |= keys
     yield part
-
-
-def _upsert(statement: Any, table: Any, key: str) -> Any:
-    changed = {column.name: statement.excluded[column.name] for column in table.c if column.name != key}
-    return statement.on_conflict_do_update(index_elements=[key], set_=changed)
