@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
 from syncd.engine.cursor import Cursor, Listing, begin, dump, later
 from syncd.engine.identity import Identified, Identifier, key_text
-from syncd.engine.options import Options
-from syncd.engine.ports import Assistance, Clock, Lease, Progress, Source, Store
 from syncd.engine.prepare import Prepared, is_deleted
+from syncd.engine.reach import Moment, reached
+from syncd.engine.reading import Outcome, Reading, Tools
 from syncd.engine.session import Session
+from syncd.engine.settle import Settled, agrees, settle
 from syncd.engine.shape import Shaped
 from syncd.engine.strategy import Spec, catch_up, fill, listings
-from syncd.engine.sweep import judge
-from syncd.engine.writer import Item, Writer
+from syncd.engine.writer import Item
 from syncd.errors import BadAnswer, RequestRejected, Stopped, Unavailable
 from syncd.model import (
     Continuation,
@@ -25,13 +25,11 @@ from syncd.model import (
     CursorState,
     Key,
     Known,
-    Mode,
     Page,
     Partition,
     Proof,
     Reader,
     Record,
-    Status,
     Write,
 )
 
@@ -41,115 +39,8 @@ _READINGS = 3
 """How often a listing that does not agree with itself is read before the partition is reported instead."""
 _ARRAYS = ("array", "data")
 """Envelopes in which a page is an array, or has one under `data`."""
-_SWEEP = 1_000
-"""Rows that become tombstones in one transaction."""
 _TOO_MUCH = frozenset({400, 408, 413, 422})
 """Statuses with which endpoints refuse a range of days that is too long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What every partition of a run works with.
-
-    Attributes:
-        run_id: Written to the rows.
-        origin: The run that this one counts as one with: the first of those it goes on with, or itself.
-    """
-
-    source: Source
-    store: Store
-    assistance: Assistance
-    writer: Writer
-    clock: Clock
-    progress: Progress
-    options: Options
-    run_id: str
-    origin: str
-    lease: Lease
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How reading a partition went.
-
-    Attributes:
-        mode: How it was read.
-        forward: Told of every committed batch.
-        counts: Filled as batches commit.
-        rejected: Records that could not be stored.
-        misfits: Values that did not fit their column.
-        notes: In words, why it is not `ok`.
-    """
-
-    mode: Mode
-    forward: Callable[[Counts], None]
-    counts: Counts = field(default_factory=Counts)
-    rejected: int = 0
-    misfits: int = 0
-    notes: list[str] = field(default_factory=list)
-
-    def add(self, counts: Counts) -> None:
-        """Count a committed batch."""
-        self.counts = self.counts + counts
-        self.forward(counts)
-
-    @property
-    def status(self) -> Status:
-        """`partial` where a listing was not believed or does not agree with itself, or records were rejected."""
-        return Status.PARTIAL if self.notes or self.rejected else Status.OK
-
-    @property
-    def note(self) -> str:
-        """Why it is not `ok`, or an empty string."""
-        rejected = [f"{self.rejected} records were rejected, see syncd_rejects"] if self.rejected else []
-        return "; ".join([*dict.fromkeys(self.notes), *rejected])
-
-
-@dataclass(slots=True)
-class _Reading:
-    """One listing as far as it has been read.
-
-    Attributes:
-        before: Live rows when it began, or None where it goes on from an earlier run.
-        seen: Records listed.
-        rejected: Of these, rejected.
-        stored: Of these, with a key of their own.
-        fresh: Of these, not yet live rows of this principal when their page came.
-        total: What Procore says the listing has, or None.
-        seam: Identity of the last record.
-        sighted: Whether the keys seen are remembered in the store, for the sweep.
-        keys: Keys seen, where one page is all of it, else None.
-        last: The last page's batch, held back so that it commits together with what the listing proved.
-    """
-
-    started_at: datetime | None = None
-    before: int | None = None
-    seen: int = 0
-    rejected: int = 0
-    stored: int = 0
-    fresh: int = 0
-    total: int | None = None
-    seam: str = ""
-    sighted: bool = False
-    keys: frozenset[Key] | None = None
-    last: Item | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Settled:
-    """A complete listing compared with the store.
-
-    Attributes:
-        stored: Live rows now.
-        note: What does not agree, or what was deleted all the same; empty where nothing is to be said.
-        believed: Whether the partition is proved.
-        doubt: How many rows were not listed, where that waits for a second listing.
-    """
-
-    stored: int
-    note: str = ""
-    believed: bool = True
-    doubt: int | None = None
 
 
 class Drift(Exception):
@@ -259,12 +150,12 @@ class Extract:
                 return self._finish(spec, reading, outcome)
         return False
 
-    def _resumed(self, spec: Spec) -> _Reading | None:
+    def _resumed(self, spec: Spec) -> Reading | None:
         listing = self._cursor.listing
         days = spec.days or ("", "")
         if listing is None or not spec.complete or listing.kind != spec.kind or (listing.first, listing.last) != days:
             return None
-        return _Reading(
+        return Reading(
             started_at=listing.started_at,
             seen=listing.seen,
             rejected=listing.rejected,
@@ -273,16 +164,16 @@ class Extract:
             sighted=listing.sighted,
         )
 
-    def _fresh(self, spec: Spec) -> _Reading:
+    def _fresh(self, spec: Spec) -> Reading:
         self._cursor = begin(self._cursor)
         self._foreign = False
         if not spec.complete:
-            return _Reading()
+            return Reading()
         if not self._cursor.stored:
-            return _Reading(before=0)
-        return _Reading(before=self._tools.store.live(self._session.layout, self._partition, spec.window))
+            return Reading(before=0)
+        return Reading(before=self._tools.store.live(self._session.layout, self._partition, spec.window))
 
-    def _read_pages(self, spec: Spec, reading: _Reading, outcome: Outcome) -> None:
+    def _read_pages(self, spec: Spec, reading: Reading, outcome: Outcome) -> None:
         listing = self._cursor.listing
         request = spec.request if listing is None else replace(spec.request, start=listing.next)
         for page in self._tools.source.pages(request, self._reader(spec, reading)):
@@ -302,7 +193,7 @@ class Extract:
         if reading.total is not None and reading.seen != reading.total:
             raise Drift(f"Procore announced {reading.total} records and listed {reading.seen}")
 
-    def _page(self, spec: Spec, reading: _Reading, page: Page, outcome: Outcome) -> Sequence[Record]:
+    def _page(self, spec: Spec, reading: Reading, page: Page, outcome: Outcome) -> Sequence[Record]:
         count, found, shaped = self._look(reading, page)
         reading.seen += count
         if spec.kind == "deleted":
@@ -335,7 +226,7 @@ class Extract:
         self._tools.progress.page(self._partition, count)
         return found.records
 
-    def _look(self, reading: _Reading, page: Page) -> tuple[int, Identified, Shaped | None]:
+    def _look(self, reading: Reading, page: Page) -> tuple[int, Identified, Shaped | None]:
         """How many records a page adds, which they are, and their rows where they are made ready."""
         items = page.records
         repeats = page.overlap if reading.seam else 0
@@ -353,7 +244,7 @@ class Extract:
             reading.seam = self._identifier.mark(items[-1])
         return len(items), found, None
 
-    def _reader(self, spec: Spec, reading: _Reading) -> Reader | None:
+    def _reader(self, spec: Spec, reading: Reading) -> Reader | None:
         """Who reads the pages of a listing that is likely to be all new."""
         request = spec.request
         has_array = request.paging in ("page", "none") and request.group is None and request.envelope in _ARRAYS
@@ -448,7 +339,7 @@ class Extract:
             return record
         return self._minimiser.record({**detail, **record}) if self._minimiser.active else {**detail, **record}
 
-    def _advance(self, spec: Spec, reading: _Reading, following: Continuation) -> CursorState:
+    def _advance(self, spec: Spec, reading: Reading, following: Continuation) -> CursorState:
         assert reading.started_at is not None
         first, last = spec.days or ("", "")
         listing = Listing(
@@ -466,12 +357,12 @@ class Extract:
         self._cursor = replace(self._cursor, listing=listing)
         return dump(self._cursor)
 
-    def _finish(self, spec: Spec, reading: _Reading, outcome: Outcome) -> bool:
+    def _finish(self, spec: Spec, reading: Reading, outcome: Outcome) -> bool:
         started = reading.started_at or self._tools.clock.now()
-        settled = self._settle(spec, reading, outcome) if spec.complete else _Settled(reading.stored)
+        settled = self._settle(spec, reading, outcome) if spec.complete else Settled(reading.stored)
         reading.stored = settled.stored
         if settled.believed:
-            self._cursor = self._reached_by(spec, started, by=self._proved_by(outcome))
+            self._cursor = reached(self._cursor, spec, self._moment(spec, started, outcome))
             if settled.note:
                 _log.warning("rows were deleted", parent=self._partition.parent_text or None, why=settled.note)
         else:
@@ -485,89 +376,26 @@ class Extract:
             self._conclude(outcome, reading, settled.note, standing=settled.stored if whole else None)
         return settled.believed
 
-    def _proved_by(self, outcome: Outcome) -> str | None:
-        return None if outcome.note or self._foreign else self._tools.origin
-
-    def _settle(self, spec: Spec, reading: _Reading, outcome: Outcome) -> _Settled:
-        """Compare a complete listing with the store, and take from the store what is gone."""
-        tools, layout = self._tools, self._session.layout
-        agrees = reading.before is not None and reading.before + reading.fresh == reading.stored
-        if agrees and not reading.sighted:
-            return _Settled(reading.stored)
-        self._release(reading)
-        tools.writer.flush()
-        if agrees:
-            tools.store.forget_sightings(self._partition, tools.lease)
-            return _Settled(reading.stored)
-        live = tools.store.live(layout, self._partition, spec.window)
-        missing = 0
-        if live != reading.stored and (reading.sighted or reading.keys is not None):
-            missing = sum(1 for _ in tools.store.missing(layout, self._partition, spec.window, reading.keys))
-        verdict = judge(
-            before=live,
-            missing=missing,
-            seen=reading.seen,
-            doubt=None if self._cursor.doubt_by == tools.origin else self._cursor.doubt,
-            accept=tools.options.accept_deletes,
-            guard=tools.options.guard,
-        )
-        if not verdict.believed:
-            return _Settled(live, verdict.note, believed=False, doubt=missing)
-        if missing:
-            outcome.add(Counts(deleted=self._sweep(spec, reading.keys)))
-            live -= missing
-        if reading.sighted:
-            tools.store.forget_sightings(self._partition, tools.lease)
-        if live != reading.stored:
-            note = f"{reading.stored} records were listed and {live} rows stand in the table"
-            return _Settled(live, note, believed=False)
-        return _Settled(live, verdict.note)
-
-    def _sweep(self, spec: Spec, keys: frozenset[Key] | None) -> int:
-        tools, layout = self._tools, self._session.layout
-        gone = list(tools.store.missing(layout, self._partition, spec.window, keys))
-        return sum(
-            tools.store.sweep(
-                layout,
-                self._partition,
-                gone[start : start + _SWEEP],
-                tools.run_id,
-                tools.lease,
-                remove=tools.options.remove,
-            )
-            for start in range(0, len(gone), _SWEEP)
-        )
-
-    def _reached_by(self, spec: Spec, started: datetime, *, by: str | None) -> Cursor:
-        """The cursor after a listing that is believed."""
-        cursor = begin(self._cursor)
-        if spec.kind == "all":
-            return replace(cursor.proved(by, started), watermark=started)
-        if spec.kind in ("changes", "recent"):
-            until = started if spec.until is None else min(spec.until, started)
-            return replace(cursor, watermark=until)
-        if spec.kind == "days":
-            return self._reached_days(cursor, spec, started, by)
-        if spec.kind == "deleted":
-            return replace(cursor, deleted_at=started)
-        return cursor
-
-    def _reached_days(self, cursor: Cursor, spec: Spec, started: datetime, by: str | None) -> Cursor:
-        assert spec.days is not None
+    def _moment(self, spec: Spec, started: datetime, outcome: Outcome) -> Moment:
         today = self._tools.clock.now().date().isoformat()
-        first, last = spec.days
-        self._days_since = self._days_since or started
-        if not spec.refresh:
-            covering = cursor.covering(first, min(last, today))
-            return covering if last < today else replace(covering, watermark=self._days_since)
-        if last < today:
-            return cursor.reached(last, self._tools.origin, started)
-        began = cursor.refreshed_at or started
-        earliest = later(today, -self._tools.options.logs_from.days)
-        proved = cursor.proved(by, began).whole().covering(min(first, earliest), today)
-        return replace(proved, watermark=began)
+        if spec.kind == "days":
+            self._days_since = self._days_since or started
+        return Moment(
+            started=started,
+            origin=self._tools.origin,
+            proved=not outcome.note and not self._foreign,
+            today=today,
+            earliest=later(today, -self._tools.options.logs_from.days),
+            days_since=self._days_since,
+        )
 
-    def _conclude(self, outcome: Outcome, reading: _Reading, note: str, *, standing: int | None = None) -> None:
+    def _settle(self, spec: Spec, reading: Reading, outcome: Outcome) -> Settled:
+        if reading.sighted or not agrees(reading):
+            self._release(reading)
+            self._tools.writer.flush()
+        return settle(self._session, self._partition, self._cursor, self._tools, spec, reading, outcome)
+
+    def _conclude(self, outcome: Outcome, reading: Reading, note: str, *, standing: int | None = None) -> None:
         """Commit the cursor as it stands and what the listing proved."""
         proof = Proof(
             mode=outcome.mode,
@@ -586,7 +414,7 @@ class Extract:
         write = replace(last.write, cursor=dump(self._cursor), proof=proof)
         self._tools.writer.put(replace(last, write=write))
 
-    def _release(self, reading: _Reading) -> None:
+    def _release(self, reading: Reading) -> None:
         """Commit the last page before what the listing proved is known."""
         if reading.last is not None:
             self._cursor = self._cursor.kept()

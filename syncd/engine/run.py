@@ -12,13 +12,14 @@ from structlog.contextvars import bind_contextvars
 
 from syncd.catalog.layout import Layout
 from syncd.engine.cursor import Cursor, load
-from syncd.engine.extract import Extract, Outcome, Tools
+from syncd.engine.extract import Extract
 from syncd.engine.labels import CustomFieldLabels
 from syncd.engine.minimise import Minimiser
 from syncd.engine.options import Options
 from syncd.engine.plan import Planner, Resources, stages
 from syncd.engine.ports import Assistance, Clock, Lease, Progress, Source, State, Store
 from syncd.engine.prepare import Alone
+from syncd.engine.reading import Outcome, Tools
 from syncd.engine.resume import is_read
 from syncd.engine.session import Session, Widening
 from syncd.engine.strategy import mode_of
