@@ -96,7 +96,7 @@ class StatusApp:
         """
         if not self._is_meant(host):
             return Answer(421, "This server does not answer under that name. Use its address, or http.listen's host.\n")
-        path = urlsplit(target).path
+        path = _path_of(target)
         found = self._paths.get(path)
         if found is None:
             return Answer(404, f"There is nothing here. There are {', '.join(self._paths)}.\n")
@@ -149,6 +149,14 @@ class StatusApp:
     def _alone(self) -> _Turn:
         """One reads at a time: however many browsers look, syncing comes first."""
         return _Turn(self._reading)
+
+
+def _path_of(target: str) -> str:
+    """The path of a request's target; what is no address has none."""
+    try:
+        return urlsplit(target).path
+    except ValueError:
+        return ""
 
 
 def _page() -> Page:

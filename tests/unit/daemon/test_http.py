@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -57,6 +59,16 @@ def test_nothing_can_be_written(get: Get) -> None:
 
 def test_other_paths_are_not_there(get: Get) -> None:
     assert get("/etc/passwd").status_code == 404
+
+
+def test_what_is_no_address_is_not_there_and_no_traceback(looks: Looks, capfd: pytest.CaptureFixture[str]) -> None:
+    server = StatusServer("127.0.0.1", 0, looks, lambda: (True, ""))
+    server.start()
+    with socket.create_connection(("127.0.0.1", urlsplit(server.url).port)) as odd:
+        odd.sendall(b"GET http://[odd/ HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        assert b" 404 " in odd.recv(100)
+    server.stop()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_browsers_are_told_to_load_keep_and_tell_nothing(get: Get) -> None:
