@@ -161,13 +161,13 @@ class _Desk:
 
     def page(self, target: str) -> tuple[int, str]:
         """Status and page for a request; a second one for the same answer gets the same page."""
-        parts = urlsplit(target)
-        if (parts.path or "/") != self._path:
+        path, query = _parts_of(target)
+        if path != self._path:
             return 404, _page("Not here", "This address is not part of the sign-in.")
         with self._lock:
             if self._words is None and self._error is None:
                 try:
-                    self._words = self._complete(self._read(parts.query))
+                    self._words = self._complete(self._read(query))
                 except WrongState as error:
                     # Anybody can knock at a local port: only the right state ends the wait.
                     return 400, _page("That did not work", error.message)
@@ -186,6 +186,14 @@ class _Desk:
 
             def do_GET(self) -> None:
                 status, page = desk.page(self.path)
+                try:
+                    self._show(status, page)
+                finally:
+                    # What came of it counts, also where the browser went away before it could see it.
+                    if status == HTTPStatus.OK:
+                        desk.answered.set()
+
+            def _show(self, status: int, page: str) -> None:
                 body = page.encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "text/html; charset=utf-8")
@@ -195,13 +203,27 @@ class _Desk:
                 self.end_headers()
                 self.wfile.write(body)
                 self.wfile.flush()
-                if status == HTTPStatus.OK:
-                    desk.answered.set()
+
+            def handle(self) -> None:
+                """Serve the connection; one that breaks is the other side's affair."""
+                try:
+                    super().handle()
+                except (ConnectionError, TimeoutError):
+                    return
 
             def log_message(self, *_: object) -> None:
                 """The address holds the code: it is not logged."""
 
         return Handler
+
+
+def _parts_of(target: str) -> tuple[str, str]:
+    """Path and query of a request's target; what is no address has none."""
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return "", ""
+    return parts.path or "/", parts.query
 
 
 def _page(title: str, text: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -103,7 +104,7 @@ def waiting(complete: Callable[[Secret], str]) -> Iterator[tuple[Consent, str, l
         except SyncdError as error:
             ended.append(error)
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     assert opened.wait(10)
     yield one, f"http://127.0.0.1:{port}/callback", ended
@@ -134,6 +135,36 @@ def test_a_knock_with_another_state_or_at_another_address_does_not_end_the_wait(
         assert not ended
         httpx.get(address, params={"code": "the-code", "state": state_of(one)})
     assert ended == ["Done."]
+
+
+def test_what_is_no_address_is_not_here_and_no_affair_of_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    with waiting(lambda _: "Done.") as (one, address, _):
+        port = urlsplit(address).port
+        with socket.create_connection(("127.0.0.1", port)) as odd:
+            odd.sendall(b"GET http://[odd/ HTTP/1.0\r\n\r\n")
+            assert b" 404 " in odd.recv(100)
+        httpx.get(address, params={"code": "the-code", "state": state_of(one)})
+    assert capfd.readouterr().err == ""
+
+
+def test_a_browser_that_goes_away_before_it_is_answered_leaves_the_user_signed_in(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    gone = threading.Event()
+
+    def complete(code: Secret) -> str:
+        assert gone.wait(10)
+        return "Done."
+
+    with waiting(complete) as (one, address, ended):
+        browser = socket.create_connection(("127.0.0.1", urlsplit(address).port))
+        browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets
+        query = urlencode({"code": "the-code", "state": state_of(one)})
+        browser.sendall(f"GET /callback?{query} HTTP/1.0\r\n\r\n".encode())
+        browser.close()
+        gone.set()
+    assert ended == ["Done."]
+    assert capfd.readouterr().err == ""
 
 
 def test_a_denial_is_shown_and_told() -> None:
