@@ -72,6 +72,15 @@ def _origin(value: Any) -> Any:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _has_a_place(address: str) -> bool:
+    """Whether the host and port of an address can be ones."""
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 Origin = Annotated[str, BeforeValidator(_origin), WithJsonSchema({"type": "string", "format": "uri"})]
 
 
@@ -96,7 +105,7 @@ class ProcoreSettings(Keys):
     @field_validator("redirect_uri")
     @classmethod
     def _registrable(cls, value: str) -> str:
-        if value != OUT_OF_BAND and not re.fullmatch(r"https?://[^\s/?#]+[^\s#]*", value):
+        if value != OUT_OF_BAND and not (re.fullmatch(r"https?://[^\s/?#]+[^\s#]*", value) and _has_a_place(value)):
             raise ValueError("needs an address such as http://localhost:8910/callback, as registered with the app")
         return value
 

@@ -116,6 +116,13 @@ def test_the_folder_under_test_is_valid(folder: Folder) -> None:
             GOOD + "database:\n  url: mysql://root:swordfish-9000@db/x\n",
             "syncd.yaml:6: database.url needs sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME.",
         ),
+        *(
+            (
+                f"{GOOD}  redirect_uri: 'http://{place}'\n",
+                "syncd.yaml:5: procore.redirect_uri needs an address such as http://localhost:8910/callback, as registered with the app.",
+            )
+            for place in ("localhost:0/x", "localhost:99999", "localhost:80a", "[::1:8910/x")
+        ),
         (GOOD + "vault: {key_file: a, key: b}\n", "syncd.yaml:5: vault.key and key_file are both given; keep one."),
         (GOOD + "vault:\n", "syncd.yaml:5: vault needs keys below it."),
         (GOOD + "workers: 0\n", "syncd.yaml:5: workers needs to be greater than or equal to 1."),
