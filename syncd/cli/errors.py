@@ -32,10 +32,10 @@ def ended(command: Callable[[], object], *, verbose: bool = False) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard_stdout()
+        discard_stdout()
     except OSError as error:
         say(f"The output cannot be written: {error.strerror}.")
-        _discard_stdout()
+        discard_stdout()
         return code or 1
     return code
 
@@ -52,7 +52,7 @@ def _code_of(command: Callable[[], object], *, verbose: bool) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        _discard_stdout()
+        discard_stdout()
         return 1
     except Exception as error:  # noqa: BLE001 - whatever it is, it ends here and in words
         _log(error, verbose=verbose)
@@ -93,7 +93,7 @@ def _place(error: Exception) -> str:
     return f"{shown}:{own[-1].lineno}"
 
 
-def _discard_stdout() -> None:
+def discard_stdout() -> None:
     """Point stdout elsewhere, so that the interpreter does not fail at it once more when it ends."""
     with contextlib.suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -58,11 +59,24 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         argv: Words after the program's name; None: those of this process.
     """
     words = hoisted(sys.argv[1:] if argv is None else argv)
+    _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a locale must not end a command
     application = build(words)
     verbose = any(word in _FLAGS for word in words)
     sys.exit(ended(lambda: application(args=words, prog_name="syncd"), verbose=verbose))
+
+
+def _replace_closed_streams() -> None:
+    """Put nothing in the place of standard streams that whoever started the program has closed.
+
+    Their numbers are taken as well: the next file that is opened would get them, and whatever is printed.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def hoisted(argv: Sequence[str]) -> list[str]:

@@ -119,4 +119,19 @@ def _style(cell: str) -> str:
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    """Write a line.
+
+    Raises:
+        BrokenPipeError: The reader has left.
+        SyncdError: It cannot be written.
+    """
+    from syncd.cli.errors import discard_stdout
+    from syncd.errors import SyncdError
+
+    try:
+        sys.stdout.write(text + "\n")
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_stdout()
+        raise SyncdError(f"The output cannot be written: {error.strerror}.") from None

@@ -175,6 +175,25 @@ def test_a_reader_that_leaves_early_is_no_reason_for_noise() -> None:
         assert process.stderr.read() == b""
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_end_no_command(folder: Path, closed: str) -> None:
+    command = f'"$@" {closed}'
+    made = folder.parent / "other"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command, "sh", *SYNCD, "init", str(made)], check=False, timeout=60, capture_output=True
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (made / "syncd.yaml").is_file()
+
+
+def test_a_long_result_that_finds_no_room_is_one_sentence() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*SYNCD, "resources", "--json"], stdout=full, stderr=subprocess.PIPE, check=False, timeout=60
+        )
+    assert (done.returncode, done.stderr) == (1, b"error: The output cannot be written: No space left on device.\n")
+
+
 def test_a_locale_without_unicode_ends_no_command(tmp_path: Path) -> None:
     done = syncd("init", str(tmp_path / "größe"), environ={"PYTHONIOENCODING": "ascii", "LC_ALL": "C"})
     assert (done.returncode, done.stderr) == (0, "")
