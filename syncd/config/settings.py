@@ -128,6 +128,9 @@ class ProcoreSettings(Keys):
 
 
 _DATABASE = "needs sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME"
+_SERVER = "needs postgresql+psycopg://USER@HOST:PORT/NAME, with %40, %3A and %2F for @, : and / in a password"
+_FILE = re.compile(r":///(?!:memory:)[^?].*", re.DOTALL)
+_PLACE = re.compile(r"://(?:[^/?]*@)?(?:\[[^]]*\]|[^:/?@]*)(?::[0-9]*)?(?:[/?].*)?", re.DOTALL)
 _SCHEME = re.compile(r"(sqlite|sqlite\+pysqlite|postgres|postgresql|postgresql\+psycopg)(://.*)", re.DOTALL)
 
 
@@ -161,8 +164,13 @@ class DatabaseSettings(Keys):
         found = _SCHEME.fullmatch(value.strip()) if isinstance(value, str) else None
         if not found:
             raise ValueError(_DATABASE)
-        driver = "sqlite" if found[1].startswith("sqlite") else "postgresql+psycopg"
-        return f"{driver}{found[2]}"
+        if found[1].startswith("sqlite"):
+            if not _FILE.fullmatch(found[2]):
+                raise ValueError(_DATABASE)
+            return f"sqlite{found[2]}"
+        if not _PLACE.fullmatch(found[2]):
+            raise ValueError(_SERVER)
+        return f"postgresql+psycopg{found[2]}"
 
 
 class VaultSettings(Keys):

@@ -118,6 +118,20 @@ def test_the_folder_under_test_is_valid(folder: Folder) -> None:
         ),
         *(
             (
+                f"{GOOD}database:\n  url: '{url}'\n",
+                "syncd.yaml:6: database.url needs sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME.",
+            )
+            for url in ("sqlite://", "sqlite:///", "sqlite://host/x.db", "sqlite:///:memory:", "sqlite:///?mode=ro")
+        ),
+        *(
+            (
+                f"{GOOD}database:\n  url: 'postgresql://{place}'\n",
+                "syncd.yaml:6: database.url needs postgresql+psycopg://USER@HOST:PORT/NAME, with %40, %3A and %2F for @, : and / in a password.",
+            )
+            for place in ("db:port/x", "me:sword/fish-9000@db/x", "me@db:54:32/x")
+        ),
+        *(
+            (
                 f"{GOOD}  redirect_uri: 'http://{place}'\n",
                 "syncd.yaml:5: procore.redirect_uri needs an address such as http://localhost:8910/callback, as registered with the app.",
             )
