@@ -8,13 +8,23 @@ from typing import Annotated
 
 import typer
 
+LARGEST_ID = 2**63 - 1
+"""Of Procore's ids, and of the databases' integers."""
+
 
 def purge(
     context: typer.Context,
-    company: Annotated[int | None, typer.Option(metavar="N", help="Erase all of this company.")] = None,
-    project: Annotated[int | None, typer.Option(metavar="N", help="Erase all of this project.")] = None,
+    company: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=LARGEST_ID, help="Erase all of this company.")
+    ] = None,
+    project: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=LARGEST_ID, help="Erase all of this project.")
+    ] = None,
     user_record: Annotated[
-        int | None, typer.Option(metavar="N", help="Erase this person: their record, and their name in others.")
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=LARGEST_ID, help="Erase this person: their record, and their name in others."
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import JSON, Connection, MetaData, Table, Text, and_, case, delete, null, or_, select, update
+from sqlalchemy import JSON, Connection, MetaData, Table, Text, and_, case, delete, func, null, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from syncd.catalog.layout import PARENT_ID, RECORD_ID
 from syncd.errors import JobBusy
 from syncd.storage import tables as own
 from syncd.storage.database import Database
-from syncd.storage.schema import MISFITS
+from syncd.storage.schema import DELETED_AT, MISFITS
 
 _ABOUT = ("id", "login", "name", "email", "email_address", "first_name", "last_name", "initials", "job_title")
 """Endings of columns that tell who a user is, beside `login`."""
@@ -105,6 +105,7 @@ class _Purge:
         for table in self._roots:
             conditions = [table.c[column] == number] if column in table.c else []
             if table.name == plural and "id" in table.c:
+                self._read_again(table, table.c.id == number)
                 conditions.append(table.c.id == number)
             if conditions:
                 self._remove(table, or_(*conditions))
@@ -125,6 +126,7 @@ class _Purge:
         words = self._words()
         for table in self._roots:
             if table.name.endswith("users") and "id" in table.c:
+                self._read_again(table, table.c.id == number)
                 self._remove(table, table.c.id == number)
         for table in (*self._roots, *self._below):
             for prefix in _users_in(table):
@@ -168,6 +170,22 @@ class _Purge:
             self._count(
                 table, self._connection.execute(update(table).where(or_(*tells.values())).values(values)).rowcount
             )
+
+    def _read_again(self, table: Table, condition: ColumnElement[bool]) -> None:
+        """Have the listings that these rows are of read from their beginning: an increment would not bring them back."""
+        p, scope = own.partitions, [name for name in ("company_id", "project_id") if name in table.c]
+        live = func.sum(case((table.c[DELETED_AT].is_(None), 1), else_=0)).label("live")
+        found = select(*(table.c[name] for name in scope), live).where(condition)
+        for row in self._connection.execute(found.group_by(*(table.c[name] for name in scope))).mappings().all():
+            if row["live"] is None:
+                continue
+            here = and_(p.c.resource == table.name, *(p.c[name] == row[name] for name in scope))
+            left = case((p.c.standing > row["live"], p.c.standing - row["live"]), else_=0)
+            self._connection.execute(update(p).where(here).values(standing=left))
+            anew = {"watermark": None, "full_at": None, "full_run_id": None, "state": "{}"}
+            ids = select(p.c.id).where(here)
+            self._connection.execute(update(own.cursors).where(own.cursors.c.partition_id.in_(ids)).values(anew))
+            self._connection.execute(delete(own.sightings).where(own.sightings.c.partition_id.in_(ids)))
 
     def _remove(self, table: Table, condition: ColumnElement[bool]) -> None:
         """Rows, and the child rows below them."""

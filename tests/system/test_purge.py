@@ -55,3 +55,31 @@ def test_what_is_purged_stands_nowhere_any_more_and_everything_else_stays(site: 
     for table in ("rfis", "rfis_questions", "syncd_partitions", "syncd_rejects"):
         assert rows(database_url, f"select count(*) from {table} where project_id = {project}") == [(0,)]
     assert rows(database_url, "select count(*) from rfis") == others
+
+
+def test_what_procore_still_has_comes_back_with_the_next_sync(site: Site, database_url: str) -> None:
+    projects = rows(database_url, "select count(*) from projects")
+    project = rows(database_url, "select distinct project_id from rfis order by 1")[0][0]
+    person = rows(database_url, "select max(id) from company_users")[0][0]
+    count = rows(database_url, f"select count(*) from rfis where project_id = {project}")
+    users = rows(database_url, "select count(*) from company_users")
+    assert site.syncd("purge", "--project", str(project), "--yes").returncode == 0
+    assert site.syncd("purge", "--user-record", str(person), "--yes").returncode == 0
+    seen = json.loads(site.syncd("status", "--json").stdout)
+    told = {table["resource"]: (table["rows"],) for table in seen["tables"]}
+    for table in ("projects", "company_users", "rfis"):
+        assert rows(database_url, f"select count(*) from {table}") == [told[table]]
+
+    ended = site.syncd("sync", "field", "--json")
+    assert ended.returncode == 0, ended.stdout
+    assert rows(database_url, "select count(*) from projects") == projects
+    assert rows(database_url, f"select count(*) from rfis where project_id = {project}") == count
+    assert rows(database_url, "select count(*) from company_users") == users
+
+
+@pytest.mark.parametrize("number", ["0", "-5", str(2**63)])
+def test_a_number_that_procore_gives_nobody_is_wrong_usage(site: Site, database_url: str, number: str) -> None:
+    before = rows(database_url, "select count(*) from syncd_partitions")
+    ended = site.syncd("purge", "--project", number, "--yes")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert rows(database_url, "select count(*) from syncd_partitions") == before
