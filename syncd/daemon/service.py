@@ -152,12 +152,10 @@ class Service:
         """
         handlers = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self.reload}
         with handled(handlers):
-            opened = self._load(self.ready)
-            program = opened.program
-            if not self._prepared(program):
-                program.close()
+            opened = self._prepared(self._load(self.ready))
+            if opened is None:
                 return 0
-            self._serve(opened)
+            program = opened.program
             agenda = Agenda(program, self._clock, self._wake.set, self._told)
             self._duties = opened.duties
             self._agenda = agenda
@@ -186,24 +184,58 @@ class Service:
         self._reload.set()
         self._wake.set()
 
-    def _prepared(self, program: Program) -> bool:
-        """Wait for the database; False: asked to stop meanwhile."""
+    def _prepared(self, opened: Opened) -> Opened | None:
+        """Wait for the database, and serve the status page meanwhile: it says what is waited for.
+
+        Returns:
+            What is ready: of the latest configuration; None where the daemon was asked to stop meanwhile.
+        """
         while not self._clock.stopping():
             try:
-                program.prepare()
+                opened.program.prepare()
             except StoreUnavailable as error:
                 self._away(error)
                 self._notifier.patience(_PATIENCE)
                 self._notifier.status(f"Waiting for the database. {error.message}")
+                self._serve_once(opened)
                 self._pause(_AWAY_PAUSE.total_seconds())
+                opened = self._corrected(opened)
             else:
                 self._here()
-                return True
-        return False
+                self._serve_once(opened)
+                return opened
+        if self._server is not None:
+            self._server.stop()
+        opened.program.close()
+        return None
+
+    def _corrected(self, opened: Opened) -> Opened:
+        """The parts for the configuration as it is now, where it is asked for: the address of the database may be wrong."""
+        if not self._reload.is_set():
+            return opened
+        self._reload.clear()
+        try:
+            new = self._load(self.ready)
+        except SyncdError as error:
+            _told_refusal(error)
+            return opened
+        try:
+            self._moved(new)
+        except SyncdError as error:
+            new.program.close()
+            _told_refusal(error)
+            return opened
+        opened.program.close()
+        _log.info("configuration read again", jobs=len(new.program.schedules()))
+        return new
 
     def _pause(self, seconds: float) -> None:
         self._wake.wait(seconds)
         self._wake.clear()
+
+    def _serve_once(self, opened: Opened) -> None:
+        if self._server is None:
+            self._serve(opened)
 
     def _serve(self, opened: Opened) -> None:
         if opened.server is not None:
@@ -329,7 +361,7 @@ class Service:
         _log.info("configuration read again", jobs=len(program.schedules()))
 
     def _refused(self, error: SyncdError) -> None:
-        _log.error("the new configuration is refused, the old one stays", error=error.message, remedy=error.remedy)
+        _told_refusal(error)
         self._notifier.ready(f"The new configuration is refused: {error.message}")
 
     def _moved(self, opened: Opened) -> None:
@@ -357,6 +389,10 @@ class Service:
         agenda.close()
         _log.info("stopped")
         return 0
+
+
+def _told_refusal(error: SyncdError) -> None:
+    _log.error("the new configuration is refused, the old one stays", error=error.message, remedy=error.remedy)
 
 
 def _words_of(run: Running) -> str:

@@ -16,7 +16,7 @@ from syncd.daemon.due import Schedule
 from syncd.daemon.sdnotify import Notifier
 from syncd.daemon.service import Limits, Opened, Service
 from syncd.engine.ports import Progress
-from syncd.errors import Stopped, StoreUnavailable
+from syncd.errors import ConfigError, Stopped, StoreUnavailable, SyncdError
 from syncd.jobs.protocol import Request
 from syncd.model import Counts, RunReport, Status
 from syncd.storage.timetable import Past
@@ -142,3 +142,69 @@ def test_a_database_that_is_away_is_told_of_once_and_once_more_when_that_needs_a
     assert [line["log_level"] for line in logs if "database" in line["event"]] == levels
     assert "STATUS=Waiting for the database. The database does not answer. Check that the server runs." in told
     assert "WATCHDOG=1" in told, "a restart would not bring it back"
+
+
+class Page:
+    """A status page, which writes down what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def start(self) -> None:
+        self.asked.append("start")
+
+    def stop(self) -> None:
+        self.asked.append("stop")
+
+
+class Elsewhere(Program):
+    """A program whose database does not answer; when it has noticed, the daemon is asked for something."""
+
+    def __init__(self, clock: SystemClock, noticed: Callable[[], None]) -> None:
+        super().__init__(clock)
+        self.noticed = noticed
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.noticed()
+        raise StoreUnavailable("The database does not answer.", "Check that the server runs.")
+
+
+def test_a_start_that_waits_for_the_database_goes_on_with_a_corrected_configuration(clock: SystemClock) -> None:
+    right = Program(clock)
+    readings: list[Program | SyncdError] = []
+
+    def load(_: object) -> Opened:
+        found = readings.pop(0)
+        if isinstance(found, SyncdError):
+            raise found
+        return Opened(found)
+
+    service = Service(load, clock, Manager())
+    wrong = Elsewhere(clock, service.reload)
+    readings += [wrong, ConfigError("database.url needs an address."), right]
+    with capture_logs() as logs:
+        assert service.run() == 0
+    assert wrong.asked == ["prepare", "prepare", "close"]
+    assert right.asked == ["prepare", "run", "rest", "close"]
+    (refused,) = [line for line in logs if line["log_level"] == "error"]
+    assert refused["error"] == "database.url needs an address."
+
+
+def test_the_status_page_tells_that_a_start_waits_for_the_database(clock: SystemClock) -> None:
+    page = Page()
+    seen: list[tuple[list[str], tuple[bool, str]]] = []
+
+    def look() -> None:
+        seen.append((list(page.asked), service.ready()))
+        if len(seen) == 1:
+            service.reload()  # there is no need to wait longer
+        else:
+            clock.stop()
+
+    program = Elsewhere(clock, look)
+    service = Service(lambda _: Opened(program, server=page, address="here"), clock, Manager())
+    assert service.run() == 0
+    reason = "The database does not answer. Check that the server runs."
+    assert seen == [([], (False, "The daemon starts.")), (["start", "stop", "start"], (False, reason))]
+    assert page.asked[-1] == "stop"
