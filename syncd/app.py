@@ -37,6 +37,7 @@ from syncd.auth.secret import Redactor, Secret
 from syncd.auth.service import ServiceSupply
 from syncd.auth.users import UserSupply
 from syncd.catalog.load import Catalog
+from syncd.config.fields import needed_fields, unknown_fields
 from syncd.config.load import Configuration, load_configuration, unknown_resources
 from syncd.config.settings import Job
 from syncd.engine.ports import Clock, Progress
@@ -120,7 +121,7 @@ def read_configuration(path: Path, environ: Mapping[str, str], registry: Registr
             catalogs.append(Catalog(read.settings.resources_dir))
         except ConfigError as error:
             return [str(error)]
-        return unknown_resources(read, catalogs[0].select)
+        return unknown_resources(read, catalogs[0].select) or needed_fields(read, catalogs[0])
 
     configuration = load_configuration(path, environ, registry.option_models(), broken, unknown)
     return configuration, catalogs[0]
@@ -136,6 +137,7 @@ class JobCheck:
         findings: One per resource.
         error: Why it could not be asked at all, or None.
         exit_code: What it makes the command end with.
+        doubts: What may be wrong with its file, a sentence each.
     """
 
     job: str
@@ -143,6 +145,7 @@ class JobCheck:
     findings: tuple[Finding, ...]
     error: str | None
     exit_code: int
+    doubts: tuple[str, ...] = ()
 
 
 class App:
@@ -383,7 +386,10 @@ class App:
         job = self.job(name)
         principal = Principal(job.as_user)
         findings: list[Finding] = []
+        doubts: list[str] = []
         error: SyncdError | None = None
+        if isinstance(job.options, ResourcesOptions):
+            doubts = unknown_fields(job.options, self.catalog)
         try:
             self.manager(principal).token(_CHECK_PATIENCE)
             if isinstance(job.options, ResourcesOptions):
@@ -399,7 +405,7 @@ class App:
             self.ledger.flush()
         refused = any(finding.permitted is False for finding in findings)
         code = error.exit_code if error else 3 if refused else 0
-        return JobCheck(name, str(principal), tuple(findings), str(error) if error else None, code)
+        return JobCheck(name, str(principal), tuple(findings), str(error) if error else None, code, tuple(doubts))
 
     def plan(self, names: Sequence[str]) -> Plan:
         """What jobs will cost: Procore is asked how much there is, and nothing is written.

@@ -49,6 +49,7 @@ def _document(one: JobCheck) -> dict[str, Any]:
         "job": one.job,
         "principal": one.principal,
         "error": one.error,
+        "doubts": list(one.doubts),
         "resources": [
             {
                 "resource": found.resource,
@@ -69,6 +70,8 @@ def _print(one: JobCheck) -> None:
     print_line(f"job {one.job}, as {one.principal}")
     if one.error:
         print_line(f"  {one.error}")
+    for doubt in one.doubts:
+        print_line(f"  {doubt}", style="yellow")
     words = {True: "yes", False: "no", None: "not asked"}
     rows = [
         [

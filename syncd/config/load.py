@@ -107,11 +107,11 @@ def load_configuration(
 
 
 def unknown_resources(configuration: Configuration, select: Callable[[Sequence[str]], object]) -> list[str]:
-    """What jobs name that is no resource of the catalog, a line each, with its place.
+    """What jobs name that is no resource of the catalog, or none at all, a line each, with its place.
 
     Args:
         configuration: With the jobs.
-        select: Takes names, globs or groups of the catalog and raises ConfigError for one that means nothing.
+        select: The names that names, globs or groups of the catalog mean; raises ConfigError for one that means nothing.
     """
     wrong: list[str] = []
     for job in configuration.jobs.values():
@@ -122,11 +122,14 @@ def unknown_resources(configuration: Configuration, select: Callable[[Sequence[s
         ]
         named += [(("exclude", name), name) for name in job.options.exclude]
         named += [(("hash", name), name) for name in job.options.hash]
+        known = len(wrong)
         for loc, wish in named:
             try:
                 select([wish])
             except ConfigError as error:
                 wrong.append(f"{configuration.place(job.name, *loc)}: {error}")
+        if len(wrong) == known and select(job.options.resources) == []:
+            wrong.append(f"{configuration.place(job.name, 'resources')} takes away all that it names.")
     return wrong
 
 
