@@ -1,9 +1,15 @@
-"""Which partitions a job has, parents before children, made one at a time: their number costs no memory."""
+"""Which partitions a job has, parents before children, made one at a time: their number costs no memory.
+
+Where values of several parents have to go together, ids of one project at a time are kept.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from syncd.catalog.layout import Layout, scope_column
@@ -29,6 +35,25 @@ def suppliers(resource: Resource) -> dict[str, list[tuple[str, str]]]:
         placeholder: [(name, column or "id") for name, _, column in (text.partition(".") for text in given)]
         for placeholder, given in resource.parents.items()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A value chosen for a placeholder."""
+
+    placeholder: str
+    value: Id
+
+
+def settled(chosen: Sequence[Choice], scope: Collection[str]) -> dict[str, Id]:
+    """Columns of a supplier's rows whose values the choices tell.
+
+    Args:
+        chosen: So far.
+        scope: Names of the columns that its place gives.
+    """
+    places = {scope_column(choice.placeholder): choice.value for choice in chosen}
+    return {name: value for name, value in places.items() if name in scope}
 
 
 def stages(catalog: Resources, wanted: Iterable[str], options: Options) -> list[list[str]]:
@@ -96,27 +121,62 @@ class Planner:
         """
         fixed = [[(name, value) for value in values] for name, values in resource.enumerate.items()]
         needs = suppliers(resource)
+        supply = _Supply(partial(self._rows, project), self._layouts)
 
-        def extend(chosen: tuple[tuple[str, Id], ...], rest: Sequence[str]) -> Iterator[tuple[tuple[str, Id], ...]]:
+        def extend(chosen: tuple[Choice, ...], rest: Sequence[str]) -> Iterator[tuple[tuple[str, Id], ...]]:
             if not rest:
+                parents = [(choice.placeholder, choice.value) for choice in chosen]
                 for values in itertools.product(*fixed):
-                    yield (*chosen, *values)
+                    yield (*parents, *values)
                 return
             placeholder, *others = rest
-            for value in self._values(chosen, needs[placeholder], project):
-                yield from extend((*chosen, (placeholder, value)), others)
+            for supplier, column in needs[placeholder]:
+                for value in supply.values(chosen, supplier, column):
+                    yield from extend((*chosen, Choice(placeholder, value)), others)
 
         yield from extend((), list(needs))
 
-    def _values(
-        self, chosen: tuple[tuple[str, Id], ...], given: Sequence[tuple[str, str]], project: int | None
-    ) -> Iterator[Id]:
-        for supplier, column in given:
-            layout = self._layouts[supplier]
-            scope = {c.name for c in layout.scope}
-            joined = [(scope_column(name), value) for name, value in chosen if scope_column(name) in scope]
-            inside = project if "project_id" in scope else None
-            columns = [column, *(name for name, _ in joined)]
-            for row in self._store.parent_ids(layout, columns, self._options.company, inside, self._principal):
-                if all(str(have) == str(want) for have, (_, want) in zip(row[1:], joined, strict=True)):
-                    yield row[0]
+    def _rows(self, project: int | None, layout: Layout, columns: Sequence[str]) -> Iterator[tuple[Id, ...]]:
+        inside = project if "project_id" in {column.name for column in layout.scope} else None
+        return self._store.parent_ids(layout, columns, self._options.company, inside, self._principal)
+
+
+class _Supply:
+    """The values that one project's rows supply.
+
+    Rows that have to match choices are read once and kept by what they match: looking through all of them for each
+    choice would take the square of their number.
+
+    Args:
+        read: Reads columns of a resource's rows in the project.
+        layouts: Tables of the suppliers.
+    """
+
+    def __init__(
+        self, read: Callable[[Layout, Sequence[str]], Iterator[tuple[Id, ...]]], layouts: Mapping[str, Layout]
+    ) -> None:
+        self._read = read
+        self._layouts = layouts
+        self._kept: dict[tuple[str, ...], dict[tuple[str, ...], list[Id]]] = {}
+
+    def values(self, chosen: Sequence[Choice], supplier: str, column: str) -> Iterator[Id]:
+        """Values of a column in the rows that go with the choices."""
+        layout = self._layouts[supplier]
+        match = settled(chosen, {one.name for one in layout.scope})
+        if not match:
+            return (row[0] for row in self._read(layout, [column]))
+        place = (supplier, column, *match)
+        if place not in self._kept:
+            self._kept[place] = self._by_match(layout, [column, *match])
+        return iter(self._kept[place].get(_texts(match.values()), ()))
+
+    def _by_match(self, layout: Layout, columns: Sequence[str]) -> dict[tuple[str, ...], list[Id]]:
+        kept: dict[tuple[str, ...], list[Id]] = defaultdict(list)
+        for value, *match in self._read(layout, columns):
+            kept[_texts(match)].append(value)
+        return kept
+
+
+def _texts(values: Iterable[Id]) -> tuple[str, ...]:
+    """Ids as they compare: the column of a place may hold as text what is a number in the supplier's rows."""
+    return tuple(map(str, values))
