@@ -72,7 +72,8 @@ class Resource:
         scope_params: Where the scope's ids go as query parameters: `{"project_id": "project_id"}`.
         parents: Placeholder (in the path, or a query parameter) to the resources that supply its value, in order;
             each supplier as `resource` (its `id`) or `resource.column`. Where a supplier is itself read per another of
-            the placeholders, that one comes first: the supplier's rows say then which values go together.
+            the placeholders, that one comes first: the supplier's rows say then which values go together. Placeholders
+            that name the same supplier take their values from the same row of it.
         enumerate: Query parameter to the fixed values to go through, one partition each.
         params: Fixed query parameters (`filters[by_status]: All`).
         method: GET, or POST for a read that is a POST.

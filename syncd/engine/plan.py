@@ -39,21 +39,38 @@ def suppliers(resource: Resource) -> dict[str, list[tuple[str, str]]]:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A value chosen for a placeholder."""
+    """A value chosen for a placeholder.
+
+    Attributes:
+        placeholder: Which.
+        value: Of one of the supplier's rows.
+        supplier: The resource that supplies it.
+        column: Where it stands in the supplier's rows.
+    """
 
     placeholder: str
     value: Id
+    supplier: str
+    column: str
 
 
-def settled(chosen: Sequence[Choice], scope: Collection[str]) -> dict[str, Id]:
-    """Columns of a supplier's rows whose values the choices tell.
+def candidates(chosen: Sequence[Choice], given: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+    """The suppliers to ask for the next placeholder: where one of them supplied a value before, only that one."""
+    before = {choice.supplier for choice in chosen}
+    return [one for one in given if one[0] in before] or given
+
+
+def settled(chosen: Sequence[Choice], supplier: str, scope: Collection[str]) -> dict[str, Id]:
+    """Columns of a supplier's rows whose values the choices tell: of its own scope, and of a row chosen before.
 
     Args:
         chosen: So far.
+        supplier: The resource.
         scope: Names of the columns that its place gives.
     """
     places = {scope_column(choice.placeholder): choice.value for choice in chosen}
-    return {name: value for name, value in places.items() if name in scope}
+    same_row = {choice.column: choice.value for choice in chosen if choice.supplier == supplier}
+    return {name: value for name, value in places.items() if name in scope} | same_row
 
 
 def stages(catalog: Resources, wanted: Iterable[str], options: Options) -> list[list[str]]:
@@ -117,7 +134,8 @@ class Planner:
     def _parents(self, resource: Resource, project: int | None) -> Iterator[tuple[tuple[str, Id], ...]]:
         """Every combination of parent ids and enumerated values.
 
-        Where a supplier is itself read per another of the placeholders, its rows say which values go together.
+        Where a supplier is itself read per another of the placeholders, or supplies two of them, its rows say which
+        values go together.
         """
         fixed = [[(name, value) for value in values] for name, values in resource.enumerate.items()]
         needs = suppliers(resource)
@@ -130,9 +148,9 @@ class Planner:
                     yield (*parents, *values)
                 return
             placeholder, *others = rest
-            for supplier, column in needs[placeholder]:
+            for supplier, column in candidates(chosen, needs[placeholder]):
                 for value in supply.values(chosen, supplier, column):
-                    yield from extend((*chosen, Choice(placeholder, value)), others)
+                    yield from extend((*chosen, Choice(placeholder, value, supplier, column)), others)
 
         yield from extend((), list(needs))
 
@@ -162,7 +180,7 @@ class _Supply:
     def values(self, chosen: Sequence[Choice], supplier: str, column: str) -> Iterator[Id]:
         """Values of a column in the rows that go with the choices."""
         layout = self._layouts[supplier]
-        match = settled(chosen, {one.name for one in layout.scope})
+        match = settled(chosen, supplier, {one.name for one in layout.scope})
         if not match:
             return (row[0] for row in self._read(layout, [column]))
         place = (supplier, column, *match)

@@ -15,13 +15,13 @@ from syncd.catalog.resource import Resource
 from syncd.engine.costs import Costs, Pages, costs_of
 from syncd.engine.cursor import Cursor
 from syncd.engine.options import Options
-from syncd.engine.plan import PROJECTS, Resources, suppliers
+from syncd.engine.plan import PROJECTS, Choice, Resources, candidates, settled, suppliers
 from syncd.engine.ports import Source
 from syncd.engine.strategy import listings
 from syncd.errors import Refused, RequestRejected, Unavailable
 from syncd.model import Id, ListRequest, Partition, Priority
 
-Parents = tuple[tuple[str, Id], ...]
+Choices = tuple[Choice, ...]
 
 _BRANCHES = 3
 """Parent records of one level that are looked into where a resource hangs on several levels."""
@@ -162,44 +162,53 @@ class Survey:
         enumerated = [[(name, value) for value in values] for name, values in resource.enumerate.items()]
         endings = list(itertools.product(*enumerated))
 
-        def extend(chosen: Parents, rest: Sequence[str]) -> tuple[list[Parents], float]:
+        def extend(chosen: Choices, rest: Sequence[str]) -> tuple[list[Choices], float]:
             if not rest:
                 return [chosen], 1.0
             placeholder, *others = rest
             if (given := fixed.get(scope_column(placeholder))) is not None:
-                values: Sequence[Id] = [given]
+                choices = [Choice(placeholder, given, "", "")]
                 number = 1.0
             else:
-                values, number = self._values(chosen, needs[placeholder], project)
-            if not values:
+                choices, number = self._choices(chosen, placeholder, needs[placeholder], project)
+            if not choices:
                 return [], 0.0
-            below = [extend((*chosen, (placeholder, value)), others) for value in values[:_BRANCHES]]
+            below = [extend((*chosen, choice), others) for choice in choices[:_BRANCHES]]
             mean = sum(count for _, count in below) / len(below)
             return [parents for found, _ in below for parents in found], number * mean
 
         found, number = extend((), list(needs))
+        parents = [tuple((choice.placeholder, choice.value) for choice in chosen) for chosen in found]
         sample = [
-            Partition(self._principal, resource.name, self._options.company, inside, (*parents, *ending))
-            for parents in found
+            Partition(self._principal, resource.name, self._options.company, inside, (*above, *ending))
+            for above in parents
             for ending in endings
         ]
         return sample, number * len(endings)
 
-    def _values(self, chosen: Parents, given: Sequence[tuple[str, str]], project: int | None) -> tuple[list[Id], float]:
-        """Some values of a placeholder, and how many there are."""
-        values: list[Id] = []
+    def _choices(
+        self, chosen: Choices, placeholder: str, given: Sequence[tuple[str, str]], project: int | None
+    ) -> tuple[list[Choice], float]:
+        """Some choices for a placeholder, and how many there are."""
+        choices: list[Choice] = []
         total = 0.0
-        fixed = {scope_column(name): value for name, value in chosen}
-        for name, column in given:
+        fixed = {scope_column(choice.placeholder): choice.value for choice in chosen}
+        for name, column in candidates(chosen, given):
             supplier = self._catalog[name]
             partitions, number = self._partitions(supplier, project, fixed)
             found = [self._ask(partition) for partition in partitions]
-            records = [record for one in found for record in one.records if isinstance(record, Mapping)]
+            row = settled(chosen, name, ())
+            records = [
+                record
+                for one in found
+                for record in one.records
+                if isinstance(record, Mapping) and all(str(record.get(at)) == str(value) for at, value in row.items())
+            ]
             distinct = list(dict.fromkeys(record[column] for record in records if record.get(column) is not None))
             listed = sum(one.total for one in found) * (number / len(found) if found else 0)
-            values += distinct
-            total += listed if column in supplier.key or column == "id" else len(distinct)
-        return values, total
+            choices += [Choice(placeholder, value, name, column) for value in distinct]
+            total += listed if not row and (column in supplier.key or column == "id") else len(distinct)
+        return choices, total
 
     def _ask(self, partition: Partition) -> _Found:
         """How many records a partition has, and some of them; asked once."""

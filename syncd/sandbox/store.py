@@ -115,15 +115,18 @@ class Store:
             resource, _, column = supplier.partition(".")
             if resource not in self.catalog:
                 continue
+            row = _chosen_of(entry, resource, chain)
             for place in self.places(resource, project_id):
                 if all(chain.get(key, value) == value for key, value in place.parent):
-                    found.update(dict.fromkeys(self._column(self.partition(place), column)))
+                    found.update(dict.fromkeys(self._column(self.partition(place), column, row)))
         return list(found)
 
     @staticmethod
-    def _column(partition: Partition, column: str) -> Iterator[str]:
+    def _column(partition: Partition, column: str, row: Mapping[str, str]) -> Iterator[str]:
         for index in range(partition.size):
             if partition.deleted(index) is not None:
+                continue
+            if row and any(str(dig(partition.record(index), at or "id")) != value for at, value in row.items()):
                 continue
             if column in ("", partition.id_field):
                 yield (
@@ -256,3 +259,14 @@ def dig(record: Mapping[str, Any], column: str) -> Any:
             if isinstance(inner, Mapping):
                 return dig(inner, tail)
     return None
+
+
+def _chosen_of(entry: Entry, resource: str, chain: Mapping[str, str]) -> Mapping[str, str]:
+    """Columns of a supplier whose values were chosen for other placeholders: of the same row then."""
+    named = {
+        name: supplier.partition(".")
+        for name, suppliers in entry.parents.items()
+        for supplier in suppliers
+        if name in chain
+    }
+    return {column: chain[name] for name, (supplier, _, column) in named.items() if supplier == resource}

@@ -9,8 +9,11 @@ import pytest
 from support.fake import PLAIN, Bench
 
 from syncd.catalog.layout import Layout
+from syncd.catalog.load import Catalog
 from syncd.catalog.resource import Resource
+from syncd.engine.options import Options
 from syncd.engine.plan import Planner
+from syncd.engine.survey import Survey
 from syncd.model import Id
 from syncd.storage.store import SqlStore
 
@@ -22,6 +25,14 @@ LABELS = replace(
     path="/rest/v1.0/shelves/{shelf_id}/boxes/{box_id}/labels",
     parents={"shelf_id": ("shelves",), "box_id": ("boxes",)},
 )
+TAGS = replace(
+    SHELVES,
+    name="tags",
+    path="/rest/v1.0/things/{thing_id}/tags",
+    parents={"thing_id": ("boxes", "shelves"), "label": ("boxes.shelf_id", "shelves.name")},
+)
+NAMED = replace(SHELVES, fields={"id": "integer", "name": "string"})
+SUBTIERS = "/rest/v1.0/projects/101/payments/requisitions/{}/subtiers"
 
 
 class CountingStore(SqlStore):
@@ -53,6 +64,40 @@ def filled(bench: Bench, shelves: int, boxes: int) -> None:
         bench.source.lists[f"/rest/v1.0/shelves/{shelf}/boxes"] = listed
 
 
+def invoices(bench: Bench) -> None:
+    """Five invoices of two commitments; one of none."""
+    commitments = (7, 8, 7, 7, 8)
+    bench.source.lists["/rest/v1.1/requisitions"] = [
+        *({"id": number, "commitment_id": commitment} for number, commitment in enumerate(commitments)),
+        {"id": 5, "commitment_id": None},
+    ]
+
+
+def test_an_invoice_is_asked_for_its_subtiers_with_its_own_commitment_only(
+    database_url: str, benches: list[Bench]
+) -> None:
+    names, catalog = ("requisitions", "requisition_payment_subtiers"), Catalog()
+    bench = Bench(database_url, {name: catalog[name] for name in names})
+    benches.append(bench)
+    invoices(bench)
+    assert bench.run(projects=(101,)).status == "ok"
+    asked = [(one.path, dict(one.params).get("commitment_id")) for one in bench.source.asked]
+    pairs = [(SUBTIERS.format(number), str(commitment)) for number, commitment in enumerate((7, 8, 7, 7, 8))]
+    assert sorted(asked) == sorted([("/rest/v1.1/requisitions", None), *pairs])
+
+
+def test_a_plan_counts_no_pairs_that_a_run_does_not_ask_for(database_url: str, benches: list[Bench]) -> None:
+    names, catalog = ("requisitions", "requisition_payment_subtiers"), Catalog()
+    bench = Bench(database_url, {name: catalog[name] for name in names})
+    benches.append(bench)
+    invoices(bench)
+    options: Options = bench.options(projects=(101,))
+    survey = Survey(bench.source, bench.catalog, options, "service", lambda total, size: 1, bench.clock.now())
+    bench.run(projects=(101,))
+    run = [one for one in bench.source.asked if "subtiers" in one.path]
+    assert survey.place("requisition_payment_subtiers", 101).partitions == pytest.approx(len(run), abs=1)
+
+
 def planned(bench: Bench, wanted: Resource) -> tuple[list[dict[str, Id]], int]:
     """The parents of the partitions of a resource, and how many rows were read to find them."""
     store = CountingStore(bench.database, bench.clock.now)
@@ -69,3 +114,13 @@ def test_rows_are_read_a_few_times_only_however_many_parents_they_have(database_
     found, read = planned(bench, LABELS)
     assert found == [{"shelf_id": box // 5, "box_id": box} for box in range(100)]
     assert read <= 2 * (20 + 100)
+
+
+def test_where_several_resources_supply_two_values_both_are_of_one_row(database_url: str, benches: list[Bench]) -> None:
+    bench = Bench(database_url, {"shelves": NAMED, "boxes": BOXES})
+    benches.append(bench)
+    filled(bench, shelves=2, boxes=2)
+    bench.run()
+    found, _ = planned(bench, TAGS)
+    of_boxes = [{"thing_id": box, "label": str(box // 2)} for box in range(4)]
+    assert found == [*of_boxes, *({"thing_id": shelf, "label": f"shelf {shelf}"} for shelf in range(2))]

@@ -85,6 +85,7 @@ STRATEGIES = {
     "groups": "meetings",
     "parents": "rfi_replies",
     "parents on two levels": "generic_tool_item_responses",
+    "parents of one row": "requisition_payment_subtiers",
     "values of another table's column": "project_workflow_instances",
     "a POST": "budget_details",
     "pages by cursor": "resource_planning_person_time_off",
