@@ -52,6 +52,7 @@ from syncd.jobs.resources_options import ResourcesOptions
 from syncd.model import Counts, Partition, Principal, RunRecord, RunReport
 from syncd.storage import migrate
 from syncd.storage.database import Database
+from syncd.storage.layouts import check_tables
 from syncd.storage.ledger import Ledger
 from syncd.storage.quota import SqlQuota, SqlRequests
 from syncd.storage.schema import tables_of
@@ -395,6 +396,8 @@ class App:
             if isinstance(job.options, ResourcesOptions):
                 source = self.source(principal, Silent())
                 options = engine_options(job.options, job.company, self.catalog, Request(interactive=True), b"")
+                with self.database.read() as connection:
+                    check_tables(connection, options.resources)
                 probe = Probe(source, self.catalog, options, str(principal))
                 findings.extend(probe.findings(self.clock.now))
         except TokenEndpointUnavailable as caught:

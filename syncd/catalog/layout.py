@@ -39,6 +39,9 @@ Path = tuple[str, ...]
 CONTENT_KEY = "_syncd_key"
 """Key column of a record that has no identity but its content."""
 
+TABLE = "table"
+"""Type of an addition that is a child table."""
+
 PARENT_ID = "_syncd_parent_id"
 POSITION = "_syncd_position"
 RECORD_ID = "_syncd_record_id"
@@ -73,7 +76,7 @@ class Addition:
 
     Attributes:
         path: From the record down.
-        type: Column type; `table` for an array of objects.
+        type: Column type; `TABLE` for an array of objects.
         name: The column's or child table's name, once given; before, the name it should have, or an empty string.
     """
 

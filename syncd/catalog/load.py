@@ -66,19 +66,36 @@ class Catalog:
         extra: Folders of an operator's own entries, searched for `*.yaml`; later ones win.
 
     Raises:
-        ConfigError: A folder or file cannot be read.
+        ConfigError: A folder or file cannot be read, or an entry has the name of another one's child table.
     """
 
     def __init__(self, extra: Sequence[Path] = ()) -> None:
         self._entries: dict[str, _Entry] = {}
-        for folder in (SHIPPED, *extra):
-            if not folder.is_dir():
-                raise ConfigError(f"resources_dir {folder} is no folder.", "Make it, or correct the path.")
-            for path in sorted(folder.rglob("*.yaml")):
-                for entry in _slices(path):
-                    self._entries[entry.name] = entry
         self._parsed: dict[str, Resource] = {}
         self._headers: dict[str, Resource] = {}
+        self._add(SHIPPED)
+        shipped = frozenset(self._entries)
+        for folder in extra:
+            if not folder.is_dir():
+                raise ConfigError(f"resources_dir {folder} is no folder.", "Make it, or correct the path.")
+            self._add(folder)
+        for name in self._entries.keys() - shipped:
+            self._check_table(name)
+
+    def _add(self, folder: Path) -> None:
+        for path in sorted(folder.rglob("*.yaml")):
+            for entry in _slices(path):
+                self._entries[entry.name] = entry
+
+    def _check_table(self, name: str) -> None:
+        """Let no entry of one's own have the name of a child table, which would have to take another."""
+        reserved = self._entries.keys() - {name}
+        for other in self._entries:
+            if not name.startswith(f"{other}_"):
+                continue
+            tables = layout_of(self[other], reserved=reserved).tables()
+            if any(table.name == name for table in tables):
+                raise self._entries[name].fail(f"this is a child table of {other}; choose another name")
 
     def names(self) -> list[str]:
         """All names, in the files' order."""

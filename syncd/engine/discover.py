@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from syncd.catalog.layout import ITEM, Addition, ColumnType, Path, safe_name
+from syncd.catalog.layout import ITEM, TABLE, Addition, ColumnType, Path, safe_name
 
 Labels = Callable[[int], str | None]
 """Label of a custom field definition, where it is known."""
@@ -75,7 +75,7 @@ def _array(path: Path, items: Sequence[Mapping[str, Any]], labels: Labels) -> li
     names = list(dict.fromkeys(name for item in items for name in item))
     if len(names) > _WIDEST_OBJECT:
         return [Addition(path, "json")]
-    found = [Addition(inside, "table")]
+    found = [Addition(inside, TABLE)]
     for name in names:
         found += discover((*inside, name), [item.get(name) for item in items], labels)
     return found

@@ -122,6 +122,9 @@ class Store(Protocol):
 
         Returns:
             The layout as it stands: with the additions recorded before, and with the types of columns that exist.
+
+        Raises:
+            ConfigError: Its table is a child table of another resource.
         """
 
     def widen(self, layout: Layout, additions: Sequence[Addition], run_id: str) -> Layout:

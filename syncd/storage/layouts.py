@@ -8,14 +8,15 @@ them, however many jobs and runs there are.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import orjson
 from sqlalchemy import Connection, insert, select
 
-from syncd.catalog.layout import Addition, Layout, layout_of, named, retyped
+from syncd.catalog.layout import TABLE, Addition, Layout, layout_of, named, retyped
 from syncd.catalog.resource import Resource
+from syncd.errors import ConfigError
 from syncd.storage import tables as own
 from syncd.storage.database import Database, Now
 from syncd.storage.lookups import Lookups
@@ -52,6 +53,9 @@ class Layouts:
         Args:
             resource: As a job wants it.
             reserved: Names that child tables must not take.
+
+        Raises:
+            ConfigError: Its table is a child table of another resource.
         """
         with self._lock:
             forms = self._forms.setdefault(resource.name, [])
@@ -59,6 +63,7 @@ class Layouts:
                 if (form.resource, form.reserved) == (resource, reserved):
                     return form.layout
             with self._database.define() as connection:
+                check_tables(connection, [resource.name])
                 additions = _additions(connection, resource.name)
                 made = _made(connection, layout_of(resource, additions, reserved))
             layout = self._shared(made)
@@ -119,6 +124,23 @@ class Layouts:
                     changed_at=self._now(),
                 )
             )
+
+
+def check_tables(connection: Connection, resources: Collection[str]) -> None:
+    """Make sure that none of these resources has the name of a child table made for what was found in records.
+
+    Raises:
+        ConfigError: One has; child tables that the catalog knows are refused with the configuration.
+    """
+    changes = own.schema_changes
+    child = (changes.c.type == TABLE, changes.c.table_name.in_(resources), changes.c.table_name != changes.c.resource)
+    row = connection.execute(select(changes.c.table_name, changes.c.resource).where(*child)).first()
+    if row is not None:
+        raise ConfigError(
+            f"The resource {row.table_name} has the name of a child table of {row.resource}, made for a list that was "
+            "found in its records.",
+            "Choose another name for your entry (resources_dir).",
+        )
 
 
 def _made(connection: Connection, layout: Layout) -> Tables:

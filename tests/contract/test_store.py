@@ -16,7 +16,7 @@ from support.shelf import Desk, MemoryShelf, Shelf, SqlShelf
 
 from syncd.catalog.layout import Addition, Layout
 from syncd.catalog.resource import Resource
-from syncd.errors import JobBusy, LeaseLost, Unstorable
+from syncd.errors import ConfigError, JobBusy, LeaseLost, Unstorable
 from syncd.model import (
     Counts,
     CursorState,
@@ -752,6 +752,16 @@ def test_a_child_table_found_later_takes_the_name_of_no_other_child_table(shelf:
     named = {child.path: child.name for child in layout.table.children}
     assert named == {("slots",): "codes_slots", ("Slots",): "codes__slots", ("SLOTS",): "codes__slots_2"}
     assert shelf.store().open(CODES, frozenset({"codes"})) == layout
+
+
+def test_a_resource_does_not_take_over_a_child_table_that_stands(shelf: Shelf, desk: Desk) -> None:
+    desk.put(HERE, [{"id": 1, "slots": [{"id": 5}]}])
+    with pytest.raises(ConfigError, match=r"things_slots .*child table of things\b"):
+        shelf.store().open(replace(THINGS, name="things_slots"), frozenset({"things", "things_slots"}))
+    assert [table.name for table in shelf.store().open(THINGS, frozenset({"things", "things_slots"})).tables()][-1] == (
+        "things_slots"
+    )
+    assert only(things(shelf, desk, "things_slots"))["id"] == 5
 
 
 # Leases, claims, and who may write.

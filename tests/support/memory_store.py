@@ -14,7 +14,7 @@ from syncd.catalog.layout import PARENT_ID, RECORD_ID, Addition, Layout, layout_
 from syncd.catalog.resource import Resource
 from syncd.engine.identity import key_text
 from syncd.engine.ports import Lease
-from syncd.errors import STOPPED, JobBusy, LeaseLost, Unstorable
+from syncd.errors import STOPPED, ConfigError, JobBusy, LeaseLost, Unstorable
 from syncd.model import (
     Counts,
     CursorState,
@@ -164,6 +164,9 @@ class MemoryStore:
 
     def open(self, resource: Resource, table_names: frozenset[str]) -> Layout:
         with self._memory.alone:
+            taken = [one["resource"] for one in self._memory.changes if one["table_name"] == resource.name]
+            if {*taken} - {resource.name}:
+                raise ConfigError(f"{resource.name} is a child table of {taken[0]}.")
             if self._opened.get(resource.name) != (resource, table_names):
                 self._opened[resource.name] = (resource, table_names)
                 self._layouts.clear()

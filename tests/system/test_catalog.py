@@ -15,6 +15,7 @@ from sqlalchemy import inspect
 from support.equality import differences
 from support.program import QUOTA, Site
 
+from syncd.catalog.layout import Addition
 from syncd.catalog.load import Catalog
 from syncd.jobs.protocol import Request
 from syncd.sandbox.server import Sandbox
@@ -145,6 +146,7 @@ def test_an_eight_line_entry_syncs_without_python(tmp_path: Path, own: Path, mak
         (("{project_id}", "{camera_id}"), 2, "path: nothing gives {camera_id}; name its supplier under parents."),
         (("installed_on: date", "installed_on: dat"), 5, "fields: dat is no type; did you mean date?"),
         (("updated_at: filters", "parents: 5\n  updated_at: filters"), 4, "parents: it does not have the right form"),
+        (("site_cameras:", "rfis_questions:"), 1, "this is a child table of rfis; choose another name."),
         (("name: string", "name: string: x"), 7, "mapping values are not allowed"),
     ],
 )
@@ -158,6 +160,27 @@ def test_a_broken_entry_is_one_sentence_with_file_line_and_key(
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) <= 2
     assert re.search(rf"resources/site_cameras\.yaml:{line}: .*{re.escape(said)}", done.stderr), done.stderr
+
+
+def test_an_entry_with_the_name_of_a_child_table_that_was_found_is_refused(
+    tmp_path: Path, own: Path, make_sandbox: MakeSandbox
+) -> None:
+    box = make_sandbox(projects=1, quota=QUOTA)
+    site = Site(tmp_path / "config", box)
+    site.job("cameras", resources=["rfis"])
+    with site.app() as app:
+        app.run_job("cameras", Request(), trigger="manual")
+        layout = app.store.open(app.catalog["rfis"], frozenset(app.catalog.names()))
+        app.store.widen(layout, [Addition(("cameras", "[]"), "table")], "run")
+    entry = own / "site_cameras.yaml"
+    entry.write_text(example().replace("site_cameras:", "rfis_cameras:"))
+    site.settings["resources_dir"] = "resources"
+    site.write()
+    site.job("cameras", resources=["rfis_cameras"])
+    said = "rfis_cameras has the name of a child table of rfis, made for a list that was found in its records"
+    for command in (["check"], ["sync", "cameras"]):
+        done = site.syncd(*command)
+        assert (done.returncode, said in " ".join((done.stdout + done.stderr).split())) == (2, True), done.stderr
 
 
 KEYS = ["resource", "title", "tool", "path", "scope", "parent", "incremental", "table"]
