@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
 from syncd.daemon.agenda import Ended
+from syncd.engine.ports import State
 from syncd.storage.database import Database
 from syncd.storage.upkeep import optimise, prune
 
@@ -35,28 +35,18 @@ class Retention(Protocol):
         """Records that could not be stored."""
 
 
-class Memory(Protocol):
-    """One JSON object in the database."""
-
-    def load(self) -> Mapping[str, Any]:
-        """What was saved last; empty before the first time."""
-
-    def save(self, state: Mapping[str, Any]) -> None:
-        """Replace it, at once."""
-
-
 class Upkeep:
     """A duty of the daemon.
 
     Args:
         database: Which.
-        memory: Remembers when it was done last.
+        state: Remembers when it was done last.
         retention: How long ledgers are kept.
     """
 
-    def __init__(self, database: Database, memory: Memory, retention: Retention) -> None:
+    def __init__(self, database: Database, state: State, retention: Retention) -> None:
         self._database = database
-        self._memory = memory
+        self._state = state
         self._retention = retention
         self._next: datetime | None = None
 
@@ -67,7 +57,7 @@ class Upkeep:
         """Do it where a day has passed."""
         if self._next is not None and self._next > now:
             return
-        last = self._memory.load().get("at")
+        last = self._state.load().get("at")
         if last is not None and now - DAY < datetime.fromisoformat(last) <= now:
             self._next = datetime.fromisoformat(last) + DAY
             return
@@ -75,6 +65,6 @@ class Upkeep:
         kept = self._retention
         pruned = prune(self._database, now - kept.runs, now - kept.requests, now - kept.rejects)
         optimise(self._database)
-        self._memory.save({"at": now.isoformat()})
+        self._state.save({"at": now.isoformat()})
         self._next = now + DAY
         _log.info("upkeep done", runs=pruned.runs, requests=pruned.requests, rejects=pruned.rejects)

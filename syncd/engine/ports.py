@@ -263,7 +263,7 @@ class Assistance(Protocol):
 
 
 class State(Protocol):
-    """What a job remembers between its runs: one JSON object, kept in the database."""
+    """What a job or a duty remembers from one time to the next: one JSON object, kept in the database."""
 
     def load(self) -> Mapping[str, Any]:
         """What was saved last; empty before the first time."""

@@ -48,6 +48,19 @@ def stopped(bench: Bench, **wishes: Any) -> RunReport:
     return report
 
 
+def change(bench: Bench, *, minutes: int) -> None:
+    """Some minutes after a run was stopped, change a record that it has read to the end and one under way."""
+    bench.clock.advance(minutes=minutes)
+    bench.source.lists[THINGS.path][0] = record(bench, 1, "changed")
+    bench.source.lists[LONG.path][0] = record(bench, 10, "changed")
+
+
+def changed(bench: Bench) -> bool:
+    """Whether the tables say so."""
+    stored = "SELECT name FROM things WHERE id = 1 UNION ALL SELECT name FROM long WHERE id = 10"
+    return bench.rows(stored) == [("changed",), ("changed",)]
+
+
 def asked(bench: Bench) -> list[str]:
     return [request.path.rpartition("/")[2] for request in bench.source.asked]
 
@@ -87,14 +100,11 @@ def test_runs_that_are_interrupted_again_and_again_count_as_one(bench: Bench) ->
 
 def test_what_changed_since_the_interrupted_run_began_is_right_after_the_next(bench: Bench) -> None:
     stopped(bench)
-    bench.clock.advance(minutes=1)
-    bench.source.lists[THINGS.path][0] = record(bench, 1, "changed")
-    bench.source.lists[LONG.path][0] = record(bench, 10, "changed")
+    change(bench, minutes=1)
     assert bench.run(workers=1).status is Status.OK
     bench.clock.advance(minutes=1)
     assert bench.run(workers=1).status is Status.OK
-    assert bench.rows("SELECT name FROM things WHERE id = 1") == [("changed",)]
-    assert bench.rows("SELECT name FROM long WHERE id = 10") == [("changed",)]
+    assert changed(bench)
 
 
 @pytest.mark.parametrize("wish", ["full", "retry_refused", "accept_deletes"])
@@ -114,14 +124,11 @@ def test_a_run_that_ended_well_is_not_gone_on_with(bench: Bench) -> None:
 
 def test_a_run_that_was_interrupted_long_ago_is_not_gone_on_with_and_what_changed_since_is_right(bench: Bench) -> None:
     stopped(bench)
-    bench.clock.advance(minutes=20)
-    bench.source.lists[THINGS.path][0] = record(bench, 1, "changed")
-    bench.source.lists[LONG.path][0] = record(bench, 10, "changed")
+    change(bench, minutes=20)
     assert bench.run(workers=1).status is Status.OK
     assert asked(bench)[:2] == ["things", "plain"]
     assert bench.source.asked[2].start is not None, "the list under way goes on in its page"
-    assert bench.rows("SELECT name FROM things WHERE id = 1") == [("changed",)]
-    assert bench.rows("SELECT name FROM long WHERE id = 10") == [("changed",)]
+    assert changed(bench)
 
 
 def test_a_listing_that_an_interrupted_run_doubted_is_not_believed_by_the_run_that_goes_on(bench: Bench) -> None:
