@@ -210,7 +210,7 @@ def terminal(app: App, file: Path) -> None:
     reader = threading.Thread(target=lambda: pieces.extend(iter(lambda: _read(master), b"")), daemon=True)
     reader.start()
     with open(slave, "w", encoding="utf-8") as screen, contextlib.redirect_stdout(screen):  # noqa: PTH123 - a descriptor
-        show(app, app.overview())
+        show(app, app.views.overview())
     reader.join()
     os.close(master)
     console = Console(record=True, width=WIDTH, file=io.StringIO())
@@ -240,7 +240,7 @@ def main(arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         company = Company(Path(scratch) / "syncd", now)
         company.live()
-        server = StatusServer("127.0.0.1", 0, company.app, lambda: (True, ""))
+        server = StatusServer("127.0.0.1", 0, company.app.views, lambda: (True, ""))
         server.start()
         try:
             pictures(program, server.url, folder)

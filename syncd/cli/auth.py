@@ -49,10 +49,10 @@ def login(
     with opened(context) as program:
         _make_key(program)
         consent = Consent(
-            program.grants.app, program.clock, program.kit.redactor, f"Start again: syncd auth login {user}"
+            program.procore.grants.app, program.clock, program.kit.redactor, f"Start again: syncd auth login {user}"
         )
         say = (_by_hand if no_browser else _by_browser)(program, consent, user)
-        who, trouble = program.identify(user, company)
+        who, trouble = program.access.identify(user, company)
         if trouble is not None:
             typer.echo(f"warning: who {user} is could not be asked: {trouble}", err=True)
         print_line(f"{say} Procore knows the user as {who}." if who else say)
@@ -67,7 +67,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
 
     with opened(context) as program:
         now = program.clock.now()
-        users = [(one, *program.state_of(one)) for one in program.accounts().all()]
+        users = [(one, *program.access.state_of(one)) for one in program.access.accounts().all()]
         if as_json:
             print_json({"users": [_document(*user) for user in users]})
             return
@@ -98,7 +98,7 @@ def logout(context: typer.Context, user: User) -> None:
     from syncd.cli.output import print_line
 
     with opened(context) as program:
-        failed = program.accounts().logout(user)
+        failed = program.access.accounts().logout(user)
         if failed is None:
             print_line(f"The authorization of {user} was revoked at Procore and is forgotten.")
             return
@@ -116,8 +116,8 @@ def rotate_key(context: typer.Context) -> None:
     from syncd.cli.output import print_line
 
     with opened(context) as program:
-        place = program.keyring.rotate()
-        count = program.accounts().reseal()
+        place = program.access.keyring.rotate()
+        count = program.access.accounts().reseal()
         seals = f"{count} stored authorization{'' if count == 1 else 's'}"
         if place is not None:
             print_line(
@@ -150,14 +150,14 @@ def _check(user: str) -> None:
 
 
 def _make_key(program: App) -> None:
-    made = program.keyring.make()
+    made = program.access.keyring.make()
     if made is not None:
         typer.echo(
             f"The key that seals users' authorizations was made: {made}\n"
             "Keep a copy apart from the database: without it nobody can open them, with both anybody can.",
             err=True,
         )
-    program.keyring.vault()
+    program.access.keyring.vault()
 
 
 def _by_hand(program: App, consent: Consent, user: str) -> str:
@@ -189,7 +189,7 @@ def _by_browser(program: App, consent: Consent, user: str) -> str:
 
 
 def _finished(program: App, code: Any, user: str) -> str:
-    program.accounts().login(user, code)
+    program.access.accounts().login(user, code)
     return f"{user} is signed in, and jobs with as_user: {user} can run."
 
 

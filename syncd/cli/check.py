@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from syncd.app import App, JobCheck
+    from syncd.app import App
+    from syncd.app.preview import JobCheck
 
 
 def check(
@@ -25,7 +26,7 @@ def check(
     with opened(context) as app:
         if not as_json:
             _say_what_holds(app)
-        checks = [app.check_job(name) for name in app.configuration.jobs]
+        checks = [app.preview.check(name) for name in app.configuration.jobs]
         if as_json:
             print_json({"jobs": [_document(one) for one in checks], "database": app.database.name})
         else:

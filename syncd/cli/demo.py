@@ -141,14 +141,16 @@ def _written(folder: Path, url: str) -> Path:
 def _summary(app: App, requests: int, seconds: float) -> None:
     from syncd.cli.output import print_line, print_table
 
-    counts = app.table_counts()
+    counts = app.views.table_counts()
     filled = {name: count for name, count in counts.items() if count}
     print_line()
     largest = sorted(filled.items(), key=lambda item: -item[1])[:12]
     print_table(
         ["table", "rows"], [[name, f"{count:,}"] for name, count in largest], numeric=(1,), title="Largest tables"
     )
-    quota = "; ".join(f"{one.limit - one.remaining:,} of {one.limit:,} per {one.name}" for one in app.overview().quota)
+    quota = "; ".join(
+        f"{one.limit - one.remaining:,} of {one.limit:,} per {one.name}" for one in app.views.overview().quota
+    )
     roots = [name for name in app.catalog.select(["tier1"]) if counts.get(name)]
     print_line(
         f"{len(roots)} resources in {len(filled)} tables, {sum(filled.values()):,} rows; {requests:,} requests in {seconds:.1f} s "

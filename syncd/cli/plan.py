@@ -29,8 +29,8 @@ def plan(
     names = list(dict.fromkeys(jobs))
     with opened(context) as app:
         for name in names:
-            app.job(name)
-        found = app.plan(names)
+            app.configuration.job(name)
+        found = app.preview.plan(names)
     if as_json:
         print_json(document(found))
         return

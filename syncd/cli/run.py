@@ -68,7 +68,7 @@ def _server(app: App, ready: Callable[[], tuple[bool, str]]) -> Server | None:
         return None
     from syncd.daemon.http import StatusServer
 
-    return StatusServer(listen.host, listen.port, app, ready)
+    return StatusServer(listen.host, listen.port, app.views, ready)
 
 
 def _duties(app: App, invocation: Invocation) -> Sequence[Duty]:
@@ -100,9 +100,9 @@ def _overdue(app: App) -> Sequence[tuple[str, str, str]]:
     """Tables that are older than their jobs allow."""
     from syncd.jobs.durations import format_duration
 
-    if not app.stale_after():
+    if not app.views.stale_after():
         return []
-    seen = app.overview()
+    seen = app.views.overview()
     limits = seen.stale_after
     return [
         (

@@ -24,12 +24,12 @@ def status(
 
     with opened(context) as app:
         if as_json:
-            print_json(document(app.overview()))
+            print_json(document(app.views.overview()))
             return
         while True:
             if watch:
                 terminal().clear()
-            show(app, app.overview())
+            show(app, app.views.overview())
             if not watch or app.clock.stopping():
                 return
             time.sleep(2.0)

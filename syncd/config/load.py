@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import glob
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,6 +41,18 @@ class Configuration:
     settings: Settings
     jobs: Mapping[str, Job]
     documents: Mapping[str, Document] = field(repr=False)
+
+    def job(self, name: str) -> Job:
+        """The job of this name.
+
+        Raises:
+            ConfigError: There is none; the nearest is suggested.
+        """
+        if name not in self.jobs:
+            near = difflib.get_close_matches(name, self.jobs, n=1)
+            known = f"Known: {', '.join(self.jobs)}." if self.jobs else f"{self.path} names no job files."
+            raise ConfigError(f"There is no job {name}.", f"Did you mean {near[0]}?" if near else known)
+        return self.jobs[name]
 
     def place(self, job: str, *loc: str | int) -> str:
         """Where a key of a job stands: `FILE:LINE: KEY`."""

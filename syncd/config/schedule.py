@@ -10,7 +10,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from syncd.config.keys import Keys
-from syncd.jobs.durations import Duration
+from syncd.jobs.durations import Duration, format_duration
 
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _CRON = "needs five fields: minute, hour, day of month, month, weekday, as in 5 2 * * *"
@@ -50,6 +50,11 @@ class Schedule(Keys):
         if self.cron is None and "timezone" in self.model_fields_set:
             raise ValueError("timezone belongs to cron; an interval has none")
         return self
+
+    @property
+    def words(self) -> str:
+        """As a person says it."""
+        return f"{self.cron} {self.timezone}" if self.every is None else f"every {format_duration(self.every)}"
 
     def typical_interval(self, now: datetime) -> timedelta:
         """Time between two runs, on average over the next week or so.

@@ -23,7 +23,7 @@ def test_a_healthy_run_of_all_of_tier_1_leaves_the_seven_observations_at_zero(tm
         site.job("all", resources=["tier1"])
         with site.app() as app:
             assert app.run_job("all", Request(), trigger="manual").status == "ok"
-            assert app.overview().observations == dict.fromkeys(SEVEN, 0)
+            assert app.views.overview().observations == dict.fromkeys(SEVEN, 0)
         assert +box.stats.observations == {}
         assert +box.stats.unknown_params == {}
     finally:

@@ -127,7 +127,7 @@ def test_an_eight_line_entry_syncs_without_python(tmp_path: Path, own: Path, mak
     assert (done.returncode, json.loads(done.stdout)["runs"][0]["status"]) == (0, "ok")
     with site.app() as app:
         projects = [project.id for project in box.projects]
-        assert app.table_counts()["site_cameras"] == len(box.records("site_cameras")) > 0
+        assert app.views.table_counts()["site_cameras"] == len(box.records("site_cameras")) > 0
         assert differences(app, box, ["site_cameras"], projects) == []
         box.edit("site_cameras", box.records("site_cameras", projects[0])[0]["id"], projects[0], name="moved")
         report = app.run_job("cameras", Request(), trigger="manual")
@@ -255,7 +255,7 @@ def test_a_plan_says_what_would_do_where_a_schedule_cannot_be_met(tmp_path: Path
     assert "480 are allowed (quota_share 0.8)" in warning
     assert "every: 1m would do" in warning
     with site.app() as app:
-        assert app.table_counts() == {}
+        assert app.views.table_counts() == {}
 
 
 def test_a_plan_of_an_unknown_job_asks_nothing(tmp_path: Path, make_sandbox: MakeSandbox) -> None:

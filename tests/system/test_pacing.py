@@ -51,7 +51,7 @@ def test_processes_that_share_a_database_use_the_allowance_and_never_meet_429(
     assert 429 not in box.stats.by_status
     with site.app() as app, app.database.read() as connection:
         assert all(waited > SPIKE[1] for waited in connection.scalars(select(runs.c.quota_wait_seconds)))
-        assert {one.name: one.limit for one in app.overview().quota} == {"hour": HOUR[0], "spike": SPIKE[0]}
+        assert {one.name: one.limit for one in app.views.overview().quota} == {"hour": HOUR[0], "spike": SPIKE[0]}
     spike = box.quota.windows[1]
     assert max([*spike.ended, spike.used]) <= PERMITTED
     judged = while_work_waited(spike.ended)

@@ -1,0 +1,95 @@
+"""The way to Procore that everything done with one configuration shares: connections, quota, and what is counted."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+
+from syncd.api import httpx
+from syncd.api.circuit import Circuit
+from syncd.api.client import Client
+from syncd.api.pacer import Pacer
+from syncd.api.proxy import proxy_for
+from syncd.api.quota import quota_of
+from syncd.api.requests import RequestLedger
+from syncd.api.source import Api
+from syncd.app.kit import Kit
+from syncd.auth import grants as oauth
+from syncd.auth.bearer import Bearer
+from syncd.auth.grants import Grants
+from syncd.auth.manager import TokenManager
+from syncd.auth.secret import Secret
+from syncd.config.settings import ProcoreSettings
+from syncd.storage.database import Database
+from syncd.storage.quota import SqlQuota, SqlRequests
+
+_CONNECTIONS = httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=60.0)
+
+
+class Procore:
+    """Procore, as one OAuth client reaches it.
+
+    Args:
+        keys: Where it is, and which client this is.
+        database: Where quota and requests are counted, for all processes.
+        kit: What does not change with the configuration.
+        transport: The way to Procore; None: the network.
+
+    Attributes:
+        client_digest: What the client is called in the database.
+        grants: The token endpoint.
+        pacer: Keeps within the client's quota.
+        ledger: Counts requests.
+    """
+
+    def __init__(
+        self, keys: ProcoreSettings, database: Database, kit: Kit, transport: httpx.BaseTransport | None
+    ) -> None:
+        self._url = keys.api_url
+        self._clock = kit.clock
+        authorities = httpx.create_ssl_context()
+        self._transport = transport or httpx.HTTPTransport(
+            verify=authorities, limits=_CONNECTIONS, proxy=proxy_for(keys.api_url, os.environ)
+        )
+        self._http = httpx.Client(verify=authorities, transport=transport, follow_redirects=False)
+        secret = Secret(keys.client_secret.get_secret_value())
+        app = oauth.App(keys.login_url, keys.client_id, secret, keys.redirect_uri)
+        self.grants = Grants(self._http, app, kit.redactor)
+        self.client_digest = hashlib.sha256(f"{keys.login_url} {keys.client_id}".encode()).hexdigest()
+        quota = SqlQuota(database, self.client_digest, quota_of, kit.clock.now)
+        self.pacer = Pacer(quota, kit.clock, keys.quota_share)
+        self.ledger = RequestLedger(SqlRequests(database, self.client_digest), kit.clock)
+        self._circuit = Circuit(kit.clock)
+
+    def api(self, manager: TokenManager, waiting: Callable[[float, str], None]) -> Api:
+        """The API with the tokens of one principal; it counts its own requests.
+
+        Args:
+            manager: Gives the tokens.
+            waiting: Told of waits.
+        """
+        client = Client(
+            self._transport,
+            self._url,
+            Bearer(manager, self._url),
+            self.pacer,
+            self.ledger,
+            self._circuit,
+            self._clock,
+            ready=manager.token,
+        )
+        return Api(client, waiting)
+
+    def flush(self) -> None:
+        """Hand on what is counted."""
+        self.ledger.flush()
+        self.pacer.flush()
+
+    def close(self) -> None:
+        """Hand on what is counted, and close connections."""
+        try:
+            self.flush()
+        finally:
+            self._http.close()
+            self._transport.close()
