@@ -406,6 +406,7 @@ def test_a_cursor_is_remembered_for_its_partition_alone(shelf: Shelf, desk: Desk
     others = [THERE, lines(6), replace(HERE, company_id=2)]
     assert desk.store.cursors([*states, *others]) == states
     assert shelf.store().cursors([*others, HERE]) == {HERE: states[HERE]}
+    assert shelf.store().cursors([THERE, replace(HERE, principal="user:bob")]) == {}
     desk.put(HERE, cursor=CursorState())
     assert desk.store.cursors([HERE]) == {HERE: CursorState()}
 
