@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from syncd.auth.secret import Redactor
     from syncd.clock import SystemClock
     from syncd.daemon.alerts import Target
-    from syncd.daemon.service import Duty, Opened, Server
+    from syncd.daemon.service import Duty, Health, Opened, Server
 
 
 def run(context: typer.Context) -> None:
@@ -35,8 +35,8 @@ def run(context: typer.Context) -> None:
     redactor = Redactor()
     given_up: set[str] = set()
 
-    def load(ready: Callable[[], tuple[bool, str]]) -> Opened:
-        return _opened(invocation, clock, redactor, given_up, ready)
+    def load(health: Health) -> Opened:
+        return _opened(invocation, clock, redactor, given_up, health)
 
     code = Service(load, clock, Notifier(invocation.environ)).run()
     raise typer.Exit(code)
@@ -47,7 +47,7 @@ def _opened(
     clock: SystemClock,
     redactor: Redactor,
     given_up: set[str],
-    ready: Callable[[], tuple[bool, str]],
+    health: Health,
 ) -> Opened:
     from syncd.app import App, Kit, read_configuration
     from syncd.daemon.service import Opened
@@ -58,20 +58,20 @@ def _opened(
     invocation.start_logging(configuration.settings.log, redactor)
     app = App(configuration, catalog, Kit(clock, redactor, registry, given_up))
     listen = configuration.settings.http.listen
-    duties = _duties(app, invocation)
-    return Opened(app, duties, server=_server(app, ready), address=str(listen) if listen else "")
+    duties = _duties(app, invocation, health)
+    return Opened(app, duties, server=_server(app, health), address=str(listen) if listen else "")
 
 
-def _server(app: App, ready: Callable[[], tuple[bool, str]]) -> Server | None:
+def _server(app: App, health: Health) -> Server | None:
     listen = app.configuration.settings.http.listen
     if listen is None:
         return None
     from syncd.daemon.http import StatusServer
 
-    return StatusServer(listen.host, listen.port, app.views, ready)
+    return StatusServer(listen.host, listen.port, app.views, health.ready)
 
 
-def _duties(app: App, invocation: Invocation) -> Sequence[Duty]:
+def _duties(app: App, invocation: Invocation, health: Health) -> Sequence[Duty]:
     from syncd.daemon.alerts import Alerts
     from syncd.daemon.upkeep import Upkeep
     from syncd.storage.incidents import Incidents
@@ -83,7 +83,7 @@ def _duties(app: App, invocation: Invocation) -> Sequence[Duty]:
     if not targets:
         return [upkeep]
     jobs = app.configuration.jobs
-    return [Alerts(Incidents(app.database), targets, lambda: _overdue(app), jobs), upkeep]
+    return [Alerts(Incidents(app.database), targets, lambda: _overdue(app), jobs, health.outage), upkeep]
 
 
 def _targets(app: App, invocation: Invocation) -> Iterator[Target]:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -151,15 +151,23 @@ class Alerts:
         targets: Whom to tell.
         overdue: Finds stale tables.
         jobs: Those of the configuration.
+        outage: That the database is away, which it cannot remember itself.
     """
 
     def __init__(
-        self, incidents: Incidents, targets: Sequence[Target], overdue: Overdue, jobs: Collection[str]
+        self,
+        incidents: Incidents,
+        targets: Sequence[Target],
+        overdue: Overdue,
+        jobs: Collection[str],
+        outage: Callable[[], Incident | None] = lambda: None,
     ) -> None:
         self._incidents = incidents
         self._targets = targets
         self._overdue = overdue
         self._jobs = jobs
+        self._outage = outage
+        self._told_outage: Incident | None = None
         self._look_at: datetime | None = None
         self._quiet_until: datetime | None = None
 
@@ -179,13 +187,29 @@ class Alerts:
                 self._over(incident, message, report.finished_at)
 
     def turn(self, now: datetime) -> None:
-        """Look at the age of tables, and tell what has not been told."""
+        """Look at the age of tables, and tell what has not been told.
+
+        Raises:
+            StoreError: The database is away; that it is has been told by then, if it needs a person.
+        """
+        self._tell_outage(now)
         if self._look_at is None or now >= self._look_at:
             self._look_at = now + _LOOK
             self._look(now)
             self._forget()
         if self._quiet_until is None or now >= self._quiet_until:
             self._tell(now)
+
+    def _tell_outage(self, now: datetime) -> None:
+        outage, told = self._outage(), self._told_outage
+        if self._quiet_until is not None and now < self._quiet_until:
+            return
+        if outage is not None and told is None and self._reached(outage, now):
+            self._told_outage = outage
+        elif outage is None and told is not None:
+            message = f"The database answers again; it had been away since {told.opened_at:%Y-%m-%d %H:%M} UTC."
+            if self._reached(Incident("recovery", told.subject, message, "", now), now):
+                self._told_outage = None
 
     def _look(self, now: datetime) -> None:
         overdue = {name: (message, remedy) for name, message, remedy in self._overdue()}
@@ -210,15 +234,21 @@ class Alerts:
         for incident in self._incidents.all():
             if incident.told:
                 continue
-            wanted = [target for target in self._targets if incident.kind in target.on]
-            reached = [target for target in wanted if self._told(target, incident)]
-            if wanted and not reached:
-                self._quiet_until = now + _AGAIN
+            if not self._reached(incident, now):
                 continue
             if incident.kind == "recovery":
                 self._incidents.close(incident)
             else:
                 self._incidents.told(incident, now)
+
+    def _reached(self, incident: Incident, now: datetime) -> bool:
+        """Whether somebody was told who wants to be, or nobody wants to; if not, it is tried again after a while."""
+        wanted = [target for target in self._targets if incident.kind in target.on]
+        reached = [target for target in wanted if self._told(target, incident)]
+        if wanted and not reached:
+            self._quiet_until = now + _AGAIN
+            return False
+        return True
 
     def _told(self, target: Target, incident: Incident) -> bool:
         try:

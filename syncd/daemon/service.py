@@ -21,6 +21,7 @@ from syncd.daemon.signals import handled
 from syncd.daemon.timer import Timer
 from syncd.engine.ports import Clock
 from syncd.errors import StoreError, StoreUnavailable, SyncdError
+from syncd.storage.incidents import Incident
 
 _log = structlog.get_logger(__name__)
 
@@ -104,7 +105,17 @@ class Limits:
     away: float = AWAY_SECONDS
 
 
-Load = Callable[[Callable[[], tuple[bool, str]]], Opened]
+class Health(Protocol):
+    """How the daemon is."""
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether it can work, and why not."""
+
+    def outage(self) -> Incident | None:
+        """That the database has been away for so long that a person is needed; None where it has not."""
+
+
+Load = Callable[[Health], Opened]
 
 
 class Service:
@@ -112,7 +123,7 @@ class Service:
 
     Args:
         load: Reads the configuration and puts the parts together; raises `SyncdError` where it is broken. It is given
-            what tells whether the daemon can work, and why not.
+            the daemon, for what asks how that is.
         clock: Time; stopping it stops the runs.
         notifier: The service manager.
         limits: How long things may take.
@@ -127,7 +138,7 @@ class Service:
         self._reload = threading.Event()
         self._trouble = "The daemon starts."
         self._away_since: float | None = None
-        self._told_away = False
+        self._outage: Incident | None = None
         self._agenda: Agenda | None = None
         self._server: Server | None = None
         self._address = ""
@@ -141,6 +152,10 @@ class Service:
         trouble = self._trouble or (self._agenda.trouble if self._agenda is not None else "")
         return not trouble, trouble
 
+    def outage(self) -> Incident | None:
+        """That the database has been away for so long that a person is needed; None where it has not."""
+        return self._outage
+
     def run(self) -> int:
         """Serve until SIGTERM or ctrl-C; SIGHUP reads the configuration again. To be used in the main thread.
 
@@ -152,7 +167,7 @@ class Service:
         """
         handlers = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self.reload}
         with handled(handlers):
-            opened = self._prepared(self._load(self.ready))
+            opened = self._prepared(self._load(self))
             if opened is None:
                 return 0
             program = opened.program
@@ -198,6 +213,8 @@ class Service:
                 self._notifier.patience(_PATIENCE)
                 self._notifier.status(f"Waiting for the database. {error.message}")
                 self._serve_once(opened)
+                self._duties = opened.duties
+                self._look_after(self._clock.now())
                 self._pause(_AWAY_PAUSE.total_seconds())
                 opened = self._corrected(opened)
             else:
@@ -215,7 +232,7 @@ class Service:
             return opened
         self._reload.clear()
         try:
-            new = self._load(self.ready)
+            new = self._load(self)
         except SyncdError as error:
             _told_refusal(error)
             return opened
@@ -277,7 +294,7 @@ class Service:
     def _here(self) -> None:
         if self._away_since is not None:
             _log.info("the database answers again")
-        self._away_since, self._told_away, self._trouble = None, False, ""
+        self._away_since, self._outage, self._trouble = None, None, ""
 
     def _away(self, error: StoreError) -> None:
         """Say once that the database is away, and once more when that needs a person."""
@@ -286,11 +303,16 @@ class Service:
         if self._away_since is None:
             self._away_since = now
             _log.warning("the database is away: waiting for it", error=error.message, remedy=error.remedy)
-        elif not self._told_away and now - self._away_since >= self._limits.away:
-            self._told_away = True
+        elif self._outage is None and now - self._away_since >= self._limits.away:
+            seconds = round(now - self._away_since)
+            since = self._clock.now() - timedelta(seconds=seconds)
+            message = (
+                f"The database has been away since {since:%Y-%m-%d %H:%M} UTC, and nothing is synced: {error.message}"
+            )
+            self._outage = Incident("failure", "database", message, error.remedy, since)
             _log.error(
                 "the database is still away: nothing is synced",
-                seconds=round(now - self._away_since),
+                seconds=seconds,
                 error=error.message,
                 remedy=error.remedy,
             )
@@ -343,7 +365,7 @@ class Service:
         """Go on with the configuration as it is now, or keep the old one and say why."""
         self._notifier.reloading()
         try:
-            opened = self._load(self.ready)
+            opened = self._load(self)
         except SyncdError as error:
             self._refused(error)
             return

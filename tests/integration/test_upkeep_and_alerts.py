@@ -7,7 +7,7 @@ import pytest
 
 from syncd.daemon.agenda import Ended
 from syncd.daemon.alerts import Alerts
-from syncd.errors import SyncdError
+from syncd.errors import StoreError, SyncdError
 from syncd.model import Counts, RunRecord, RunReport, Status
 from syncd.storage.database import Database
 from syncd.storage.incidents import Incident, Incidents
@@ -85,6 +85,32 @@ def test_an_alert_that_reaches_nobody_is_tried_again(database: Database) -> None
     assert friend.heard == []
     alerts.turn(NOW + 6 * MINUTE)
     assert friend.heard == ["consent:field"]
+    database.close()
+
+
+def test_a_database_that_is_away_is_told_of_without_it(database: Database) -> None:
+    outages: list[Incident] = []
+    nowhere = Database("sqlite:////dev/null/nowhere.db")
+    friend = Friend(out=True)
+    alerts = Alerts(Incidents(nowhere), [friend], list, {"field"}, lambda: outages[0] if outages else None)
+
+    def turn(minute: int) -> None:
+        with pytest.raises(StoreError):
+            alerts.turn(NOW + minute * MINUTE)
+
+    turn(0)
+    outages.append(Incident("failure", "database", "The database is away.", "Look after it.", NOW))
+    turn(5)
+    friend.out = False
+    turn(6)
+    assert friend.heard == [], "nobody could be reached a minute ago"
+    for minute in range(10, 14):
+        turn(minute)
+    assert friend.heard == ["failure:database"]
+    outages.clear()
+    turn(20)
+    turn(21)
+    assert friend.heard == ["failure:database", "recovery:database"]
     database.close()
 
 

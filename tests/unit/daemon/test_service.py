@@ -12,13 +12,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from syncd.clock import SystemClock
+from syncd.daemon.agenda import Ended
 from syncd.daemon.due import Schedule
 from syncd.daemon.sdnotify import Notifier
-from syncd.daemon.service import Limits, Opened, Service
+from syncd.daemon.service import Health, Limits, Opened, Service
 from syncd.engine.ports import Progress
 from syncd.errors import ConfigError, Stopped, StoreUnavailable, SyncdError
 from syncd.jobs.protocol import Request
 from syncd.model import Counts, RunReport, Status
+from syncd.storage.incidents import Incident
 from syncd.storage.timetable import Past
 
 
@@ -142,6 +144,35 @@ def test_a_database_that_is_away_is_told_of_once_and_once_more_when_that_needs_a
     assert [line["log_level"] for line in logs if "database" in line["event"]] == levels
     assert "STATUS=Waiting for the database. The database does not answer. Check that the server runs." in told
     assert "WATCHDOG=1" in told, "a restart would not bring it back"
+
+
+def test_a_daemon_tells_its_duties_that_the_database_needs_a_person(clock: SystemClock) -> None:
+    class Watch:
+        """A duty that writes down what it hears of the database."""
+
+        def __init__(self, health: Health) -> None:
+            self.health = health
+            self.heard: list[Incident | None] = []
+
+        def ended(self, ended: Ended) -> None: ...
+
+        def turn(self, now: datetime) -> None:
+            self.heard.append(self.health.outage())
+
+    watches: list[Watch] = []
+    program = Program(clock, looks=8, away=True)
+
+    def load(health: Health) -> Opened:
+        watches.append(Watch(health))
+        return Opened(program, watches)
+
+    service = Service(load, clock, Manager(), Limits(away=0.0))
+    assert service.run() == 0
+    outage = service.outage()
+    assert outage is not None
+    assert outage in watches[0].heard
+    assert (outage.key, outage.remedy) == ("failure:database", "Check that the server runs.")
+    assert outage.message.endswith("and nothing is synced: The database does not answer.")
 
 
 class Page:
