@@ -23,9 +23,11 @@ from sqlalchemy import (
     Table,
     Text,
     inspect,
+    select,
+    text,
 )
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 from sqlalchemy.types import TypeEngine
 
 from syncd.catalog.layout import CONTENT_KEY, PARENT_ID, POSITION, RECORD_ID, ColumnType, Layout
@@ -182,6 +184,10 @@ def _parent_id_type(layout: Layout, table: LayoutTable, enclosing: LayoutTable) 
 def create_or_extend(connection: Connection, tables: Tables) -> dict[tuple[str, str], ColumnType]:
     """Make what is missing.
 
+    Args:
+        connection: In a transaction of `Database.define`.
+        tables: As they shall be.
+
     Returns:
         Columns that exist with another type than the layout's, and that type.
     """
@@ -191,18 +197,48 @@ def create_or_extend(connection: Connection, tables: Tables) -> dict[tuple[str, 
     for table in all_tables:
         have = existing.get(table.name)
         if have is None:
-            connection.execute(CreateTable(table, if_not_exists=True))
-            for index in table.indexes:
-                connection.execute(CreateIndex(index, if_not_exists=True))
+            _create(connection, table)
             continue
-        for column in table.columns:
-            if column.name not in have:
-                add_column(connection, table, column)
-                continue
+        other = _other_types(table, have)
+        found |= {(table.name, name): kind for name, kind in other.items()}
+        missing = [column for column in table.columns if column.name not in have]
+        if not missing:
+            continue
+        as_made = not other and have.keys() <= {column.name for column in table.columns}
+        if connection.dialect.name == "sqlite" and as_made and _holds_nothing(connection, table):
+            # SQLite reads its whole schema again for each column that is added, for a table only that table's.
+            connection.execute(DropTable(table))
+            _create(connection, table)
+            continue
+        for column in missing:
+            _add_column(connection, table, column)
+    return found
+
+
+def _other_types(table: Table, have: Mapping[str, TypeEngine[Any]]) -> dict[str, ColumnType]:
+    """Those of a table's columns that exist with another type, and that type."""
+    found: dict[str, ColumnType] = {}
+    for column in table.columns:
+        if column.name in have:
             actual, wanted = _kind(have[column.name]), _kind(column.type)
             if actual is not None and wanted is not None and actual != wanted:
-                found[table.name, column.name] = actual
+                found[column.name] = actual
     return found
+
+
+def _create(connection: Connection, table: Table) -> None:
+    connection.execute(CreateTable(table, if_not_exists=True))
+    for index in table.indexes:
+        connection.execute(CreateIndex(index, if_not_exists=True))
+
+
+def _holds_nothing(connection: Connection, table: Table) -> bool:
+    """Whether a table of SQLite's has no rows, and no indexes and triggers but those it was made with."""
+    if connection.execute(select(1).select_from(table).limit(1)).first() is not None:
+        return False
+    own = {table.name, *(str(index.name) for index in table.indexes)}
+    things = text("SELECT name FROM sqlite_master WHERE tbl_name = :name AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
+    return own.issuperset(connection.scalars(things, {"name": table.name}))
 
 
 def _columns(connection: Connection, names: Sequence[str]) -> dict[str, dict[str, TypeEngine[Any]]]:
@@ -215,18 +251,12 @@ def _columns(connection: Connection, names: Sequence[str]) -> dict[str, dict[str
     return {name: {column["name"]: column["type"] for column in columns} for name, columns in found.items()}
 
 
-def add_column(connection: Connection, table: Table, column: Column[Any]) -> None:
-    """Add a nullable column; harmless where another process has added it.
-
-    A new nullable column rewrites nothing, so that readers wait for an instant at most.
-    """
+def _add_column(connection: Connection, table: Table, column: Column[Any]) -> None:
+    """Add a nullable column, which rewrites nothing, so that readers wait for an instant at most."""
     preparer = connection.dialect.identifier_preparer
     kind = column.type.compile(dialect=connection.dialect)
-    once = "IF NOT EXISTS " if connection.dialect.name == "postgresql" else ""
-    if not once and column.name in {c["name"] for c in inspect(connection).get_columns(table.name)}:
-        return
     connection.exec_driver_sql(
-        f"ALTER TABLE {preparer.format_table(table)} ADD COLUMN {once}{preparer.quote(column.name)} {kind}"
+        f"ALTER TABLE {preparer.format_table(table)} ADD COLUMN {preparer.quote(column.name)} {kind}"
     )
 
 
