@@ -44,6 +44,8 @@ vault:
   key_file: vault.key                # encrypts users' tokens; beside this file, 0600, made by the first `auth login`; or key: ${{credential:vault}}
 jobs: jobs/*.yaml
 """
+OBSERVATIONS = {"403", "404", "429", "401", "missing company", "deprecated", "private"}
+"""What Procore observes of an app that does not behave."""
 CREDENTIALS = {"PROCORE_CLIENT_ID": "demo", "PROCORE_CLIENT_SECRET": "demo"}
 
 MakeSandbox = Callable[..., Sandbox]
@@ -83,12 +85,17 @@ def test_the_contracts_example_files_fill_tables_with_every_value_of_every_recor
 
 
 @pytest.mark.long
-def test_every_tier_1_resource_is_stored_value_by_value(tmp_path: Path, box: Sandbox, database_url: str) -> None:
+def test_every_tier_1_resource_is_stored_value_by_value_and_procore_observes_nothing(
+    tmp_path: Path, box: Sandbox, database_url: str
+) -> None:
     site = Site(tmp_path / "config", box, database_url)
     site.job("all", resources=["tier1"], logs_from="3650d")
     with site.app() as app:
         report = app.run_job("all", Request(), trigger="manual")
         assert (report.status, report.error) == ("ok", None)
+        assert app.overview().observations == dict.fromkeys(OBSERVATIONS, 0)
+        assert +box.stats.observations == {}
+        assert +box.stats.unknown_params == {}
         names = app.catalog.select(["tier1"])
         assert len(names) == 82
         assert differences(app, box, names, [project.id for project in box.projects]) == []
