@@ -93,7 +93,7 @@ def test_every_tier_1_resource_is_stored_value_by_value_and_procore_observes_not
     with site.app() as app:
         report = app.run_job("all", Request(), trigger="manual")
         assert (report.status, report.error) == ("ok", None)
-        assert app.overview().observations == dict.fromkeys(OBSERVATIONS, 0)
+        assert app.views.overview().observations == dict.fromkeys(OBSERVATIONS, 0)
         assert +box.stats.observations == {}
         assert +box.stats.unknown_params == {}
         names = app.catalog.select(["tier1"])
