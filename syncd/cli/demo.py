@@ -126,15 +126,20 @@ def _sandbox() -> Iterator[str]:
 
 
 def _written(folder: Path, url: str) -> Path:
-    from syncd.errors import ConfigError
+    from syncd.errors import ConfigError, SyncdError
 
     path = folder / "syncd.yaml"
-    if folder.exists() and any(folder.iterdir()) and not (path.is_file() and "syncd demo" in path.read_text()):
-        raise ConfigError(f"The folder {folder} holds something else.", "Choose another one with --folder.")
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "jobs").mkdir(parents=True)
-    path.write_text(_SETTINGS.format(url=url))
-    (folder / "jobs" / "demo.yaml").write_text(_JOB)
+    try:
+        if folder.exists() and any(folder.iterdir()) and not (path.is_file() and "syncd demo" in path.read_text()):
+            raise ConfigError(f"The folder {folder} holds something else.", "Choose another one with --folder.")
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "jobs").mkdir(parents=True)
+        path.write_text(_SETTINGS.format(url=url))
+        (folder / "jobs" / "demo.yaml").write_text(_JOB)
+    except OSError as error:
+        raise SyncdError(
+            f"{folder} cannot be written: {error.strerror}.", "Choose another folder with --folder."
+        ) from None
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from syncd.config.document import read_document
@@ -30,14 +31,22 @@ def find_configuration(given: Path | None, environ: Mapping[str, str], places: S
     named = environ.get("SYNCD_CONFIG")
     wish = given or (Path(named) if named else None)
     if wish is not None:
-        path = wish / FILE_NAME if wish.is_dir() else wish
-        if not path.exists():
-            said = "--config" if given else "SYNCD_CONFIG"
+        said = "--config" if given else "SYNCD_CONFIG"
+        try:
+            path = wish / FILE_NAME if wish.is_dir() else wish
+            found = path.exists()
+        except OSError as error:
+            raise ConfigError(
+                f"{wish} cannot be looked at ({said}): {error.strerror}.", "Give the user that runs syncd the right to."
+            ) from None
+        if not found:
             raise ConfigError(f"There is no file {path} ({said}).", "Correct the path, or make one: syncd init DIR")
         return path
     for path in places:
-        if path.exists():
-            return path
+        # One that may not be looked at is not there for this user.
+        with suppress(OSError):
+            if path.exists():
+                return path
     looked = " and ".join(str(path) for path in places)
     raise ConfigError(
         f"There is no configuration: looked for {looked}.",

@@ -193,13 +193,20 @@ def _job_files(path: Path, patterns: Sequence[str]) -> tuple[list[Path], list[Pr
     own = path.resolve()
     for pattern in patterns:
         names = sorted(glob.glob(pattern, root_dir=path.parent, recursive=True))  # noqa: PTH207 - patterns may be absolute
-        files = [file for name in names if (file := path.parent / name).resolve() != own and not file.is_dir()]
+        files = [file for name in names if (file := path.parent / name).resolve() != own and not _is_folder(file)]
         if not files:
             what = f"names no file that is there, in {path.parent}; write a job there, one file each"
             problems.append(Problem(path, 0, "jobs", what))
         for file in files:
             found.setdefault(file.resolve(), file)
     return list(found.values()), problems
+
+
+def _is_folder(file: Path) -> bool:
+    try:
+        return file.is_dir()
+    except OSError:
+        return False  # whoever reads it is told why that cannot be done
 
 
 def _job_of(

@@ -194,6 +194,14 @@ def test_a_long_result_that_finds_no_room_is_one_sentence() -> None:
     assert (done.returncode, done.stderr) == (1, b"error: The output cannot be written: No space left on device.\n")
 
 
+def test_a_demo_where_nothing_can_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = syncd("demo", "--folder", str(tmp_path / "file" / "demo"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "/file/demo cannot be written: Not a directory." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_locale_without_unicode_ends_no_command(tmp_path: Path) -> None:
     done = syncd("init", str(tmp_path / "größe"), environ={"PYTHONIOENCODING": "ascii", "LC_ALL": "C"})
     assert (done.returncode, done.stderr) == (0, "")

@@ -489,6 +489,17 @@ class TestFind:
             find_configuration(given, {}, [tmp_path / "one.yaml", tmp_path / "two.yaml"])
         assert "syncd init" in raised.value.remedy
 
+    @pytest.mark.parametrize("by_option", [True, False])
+    def test_a_path_that_cannot_be_looked_at_is_one_sentence(self, *, by_option: bool) -> None:
+        name = "x" * 300
+        given, environ = (Path(name), {}) if by_option else (None, {"SYNCD_CONFIG": name})
+        with pytest.raises(ConfigError, match=r"cannot be looked at .*: File name too long"):
+            find_configuration(given, environ)
+
+    def test_a_usual_place_that_cannot_be_looked_at_is_passed_over(self, folder: Folder) -> None:
+        places = [Path("x" * 300), folder.path / "syncd.yaml"]
+        assert find_configuration(None, {}, places) == folder.path / "syncd.yaml"
+
 
 VALUES = st.recursive(
     st.none()
