@@ -369,6 +369,11 @@ class Service:
         except SyncdError as error:
             self._refused(error)
             return
+        except Exception as error:  # noqa: BLE001 - whatever a plugin or the system does, the old configuration stays
+            _log.exception("the configuration could not be read again")
+            why = f"Reading it ended with an unexpected error ({type(error).__name__})."
+            self._refused(SyncdError(why, "The log has the details."))
+            return
         program = opened.program
         try:
             program.prepare()

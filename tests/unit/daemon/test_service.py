@@ -239,3 +239,15 @@ def test_the_status_page_tells_that_a_start_waits_for_the_database(clock: System
     reason = "The database does not answer. Check that the server runs."
     assert seen == [([], (False, "The daemon starts.")), (["start", "stop", "start"], (False, reason))]
     assert page.asked[-1] == "stop"
+
+
+def test_whatever_a_reload_raises_the_old_configuration_stays(clock: SystemClock) -> None:
+    program = Program(clock)
+    readings = [Opened(program)]
+    service = Service(lambda _: readings.pop(), clock, Manager())
+    service.reload()
+    with capture_logs() as logs:
+        assert service.run() == 0
+    assert program.asked == ["prepare", "run", "rest", "close"]
+    told = [line for line in logs if line["event"].startswith("the new configuration is refused")]
+    assert [line["error"] for line in told] == ["Reading it ended with an unexpected error (IndexError)."]
