@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -191,14 +192,16 @@ def groups_of(resource: Resource) -> list[str]:
 
 def _slices(path: Path) -> Iterator[_Entry]:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}.") from None
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8; save the file in that encoding.") from None
     starts = list(_ENTRY.finditer(text))
     first = starts[0].start() if starts else len(text)
     if text[:first].strip() and any(not line.startswith("#") for line in text[:first].splitlines() if line.strip()):
         raise ConfigError(f"{path}:1: a file of resources begins with a resource's name and a colon.")
-    for start, following in zip(starts, [*starts[1:], None], strict=True):
+    for start, following in zip_longest(starts, starts[1:]):
         end = following.start() if following else len(text)
         yield _Entry(start[1], text[start.start() : end], path, text.count("\n", 0, start.start()) + 1)
 

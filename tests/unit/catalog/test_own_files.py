@@ -1,0 +1,28 @@
+"""Files of resources that an operator writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from syncd.catalog.load import Catalog
+from syncd.errors import ConfigError
+
+
+@pytest.mark.parametrize("text", ["", "# to be written\n", "\n\n"])
+def test_a_file_of_ones_own_that_holds_nothing_yet_adds_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "later.yaml").write_text(text)
+    assert Catalog([tmp_path]).names() == Catalog().names()
+
+
+def test_a_file_that_an_editor_began_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    entry = "site_cameras:\n  path: /rest/v1.0/projects/{project_id}/site_cameras\n  scope: project\n"
+    (tmp_path / "cameras.yaml").write_text(f"\ufeff{entry}", encoding="utf-8")
+    assert Catalog([tmp_path])["site_cameras"].scope == "project"
+
+
+def test_a_file_that_is_not_utf_8_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "cameras.yaml").write_bytes("größe:\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"cameras\.yaml is not UTF-8; save the file in that encoding\."):
+        Catalog([tmp_path])
