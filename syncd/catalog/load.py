@@ -34,6 +34,9 @@ _CHOICES = {
     "updated_at_form": ("range", "gt"),
 }
 
+_WORDS = ("path", "title", "tool", "envelope", "group", "updated_at", "permission", "detail", "note")
+_ENVELOPE = re.compile(r"array|data|object(?::\w+(?:\.\w+)*)?")
+
 _V1_PAGE = 2000
 """Procore advises at most so many per page in v1 of the API; v2 has at most 100."""
 
@@ -232,7 +235,7 @@ def _resource(entry: _Entry, data: dict[str, Any]) -> Resource:
         if key in values:
             try:
                 values[key] = convert(values[key])
-            except (TypeError, ValueError, KeyError, AttributeError) as error:
+            except (TypeError, ValueError, LookupError, AttributeError) as error:
                 raise entry.fail(f"it does not have the right form ({error})", key) from None
     if "page_size" not in values and not re.match(r"/rest/v[2-9]", str(values["path"])):
         values["page_size"] = _V1_PAGE
@@ -256,6 +259,9 @@ def _check_keys(entry: _Entry, data: dict[str, Any]) -> None:
     for key, choices in _CHOICES.items():
         if key in data and data[key] not in choices:
             raise entry.fail(f"it is one of {', '.join(choices)}", key)
+    for key in _WORDS:
+        if key in data and not isinstance(data[key], str):
+            raise entry.fail("it needs text", key)
 
 
 def _check(entry: _Entry, resource: Resource) -> None:
@@ -265,6 +271,10 @@ def _check(entry: _Entry, resource: Resource) -> None:
     for placeholder in re.findall(r"{(\w+)}", resource.path):
         if placeholder not in scope and placeholder not in resource.parents and placeholder not in resource.enumerate:
             raise entry.fail(f"nothing gives {{{placeholder}}}; name its supplier under parents", "path")
+    if not _ENVELOPE.fullmatch(resource.envelope):
+        raise entry.fail("it is array, data, object, or object:KEY of the list", "envelope")
+    if resource.page_size < 1:
+        raise entry.fail("a page has one record at the least", "page_size")
     _check_types(entry, resource.fields)
     for part in resource.key:
         kind = resource.fields.get(part, "string")

@@ -26,3 +26,21 @@ def test_a_file_that_is_not_utf_8_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "cameras.yaml").write_bytes("größe:\n".encode("latin-1"))
     with pytest.raises(ConfigError, match=r"cameras\.yaml is not UTF-8; save the file in that encoding\."):
         Catalog([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("tool: null", "tool: it needs text."),
+        ("updated_at: 5", "updated_at: it needs text."),
+        ("page_params: [page]", "page_params: it does not have the right form (list index out of range)."),
+        ("page_size: 0", "page_size: a page has one record at the least."),
+        ("envelope: items", "envelope: it is array, data, object, or object:KEY of the list."),
+    ],
+)
+def test_what_is_wrong_with_an_entry_is_said_with_file_line_and_key(tmp_path: Path, line: str, what: str) -> None:
+    path = tmp_path / "cameras.yaml"
+    path.write_text(f"site_cameras:\n  path: /rest/v1.0/projects/{{project_id}}/cameras\n  scope: project\n  {line}\n")
+    with pytest.raises(ConfigError) as caught:
+        Catalog([tmp_path])["site_cameras"]
+    assert str(caught.value) == f"{path}:4: resource site_cameras, {what}"
