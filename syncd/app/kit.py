@@ -13,6 +13,7 @@ from syncd.config.load import Configuration, load_configuration, unknown_resourc
 from syncd.engine.ports import Clock
 from syncd.errors import ConfigError
 from syncd.jobs.registry import Registry
+from syncd.jobs.resources_options import ResourcesOptions
 from syncd.model import Counts, Partition
 
 
@@ -58,12 +59,21 @@ def read_configuration(path: Path, environ: Mapping[str, str], registry: Registr
     broken = {one.name: f"{one.origin} cannot be loaded: {one.reason}" for one in registry.broken}
     catalogs: list[Catalog] = []
 
-    def unknown(read: Configuration) -> list[str]:
+    def wrong(read: Configuration) -> list[str]:
         try:
             catalogs.append(Catalog(read.settings.resources_dir))
         except ConfigError as error:
             return [str(error)]
-        return unknown_resources(read, catalogs[0].select) or needed_fields(read, catalogs[0])
+        unknown = unknown_resources(read, catalogs[0].select)
+        if unknown:
+            return unknown
+        try:
+            for job in read.jobs.values():
+                if isinstance(job.options, ResourcesOptions):
+                    catalogs[0].check(catalogs[0].select(job.options.resources))
+        except ConfigError as error:
+            return [str(error)]
+        return needed_fields(read, catalogs[0])
 
-    configuration = load_configuration(path, environ, registry.option_models(), broken, unknown)
+    configuration = load_configuration(path, environ, registry.option_models(), broken, wrong)
     return configuration, catalogs[0]

@@ -55,7 +55,8 @@ class _Entry:
 
     def fail(self, what: str, key: str = "") -> ConfigError:
         place = f"{self.path}:{self.line + _line_of(self.text, key)}"
-        return ConfigError(f"{place}: resource {self.name}{f', {key}' if key else ''}: {what}.")
+        end = "" if what.endswith("?") else "."
+        return ConfigError(f"{place}: resource {self.name}{f', {key}' if key else ''}: {what}{end}")
 
 
 def _line_of(text: str, key: str) -> int:
@@ -75,6 +76,7 @@ class Catalog:
 
     def __init__(self, extra: Sequence[Path] = ()) -> None:
         self._entries: dict[str, _Entry] = {}
+        self._shipped_alone = not extra
         self._parsed: dict[str, Resource] = {}
         self._headers: dict[str, Resource] = {}
         self._add(SHIPPED)
@@ -151,6 +153,33 @@ class Catalog:
                 else:
                     chosen[name] = None
         return list(chosen)
+
+    def check(self, names: Iterable[str]) -> None:
+        """Make sure that entries can be used: an operator's own are read whole, and what supplies their placeholders.
+
+        Raises:
+            ConfigError: One cannot; with file, line and key.
+        """
+        for name in () if self._shipped_alone else names:
+            self._check_suppliers(name, ())
+
+    def _check_suppliers(self, name: str, above: tuple[str, ...]) -> None:
+        entry, resource = self._find(name), self.header(name)
+        if name in above:
+            way = " and ".join(above[above.index(name) + 1 :])
+            raise entry.fail(f"it is read for itself{f', by way of {way}' if way else ''}", "parents")
+        own = SHIPPED not in entry.path.parents
+        if own:
+            resource = self[name]
+        for given in (one for names in resource.parents.values() for one in names):
+            supplier, _, column = given.partition(".")
+            if supplier not in self:
+                near = difflib.get_close_matches(supplier, self._entries, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise entry.fail(f"there is no resource {supplier}{hint}", "parents")
+            self._check_suppliers(supplier, (*above, name))
+            if own and (column or "id") not in {one.name for one in self.layout(supplier).table.columns}:
+                raise entry.fail(f"{supplier} has no column {column or 'id'}", "parents")
 
     def groups(self) -> Mapping[str, list[str]]:
         """Names of the groups, each with its resources."""

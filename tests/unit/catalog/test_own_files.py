@@ -44,3 +44,34 @@ def test_what_is_wrong_with_an_entry_is_said_with_file_line_and_key(tmp_path: Pa
     with pytest.raises(ConfigError) as caught:
         Catalog([tmp_path])["site_cameras"]
     assert str(caught.value) == f"{path}:4: resource site_cameras, {what}"
+
+
+SHAPE = "  path: /rest/v1.0/projects/{project_id}/x/{x_id}/y\n  scope: project\n"
+
+
+@pytest.mark.parametrize(
+    ("parents", "what"),
+    [
+        ("[rfiss]", "there is no resource rfiss; did you mean rfis?"),
+        ("[rfis.nowhere]", "rfis has no column nowhere."),
+        ("[schedules]", "schedules has no column id."),
+        ("[cameras]", "it is read for itself."),
+        ("[others]", "it is read for itself, by way of others."),
+    ],
+)
+def test_who_supplies_the_placeholders_of_an_entry_must_be_able_to(tmp_path: Path, parents: str, what: str) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        f"cameras:\n{SHAPE}  parents: {{x_id: {parents}}}\nothers:\n{SHAPE}  parents: {{x_id: [cameras]}}\n"
+    )
+    catalog = Catalog([tmp_path])
+    catalog.check(["rfis"])
+    with pytest.raises(ConfigError) as caught:
+        catalog.check(["rfis", "cameras"])
+    assert str(caught.value) == f"{path}:4: resource cameras, parents: {what}"
+
+
+def test_every_shipped_entry_passes_beside_one_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(f"cameras:\n{SHAPE}  parents: {{x_id: [rfis]}}\n")
+    catalog = Catalog([tmp_path])
+    catalog.check(catalog.names())
