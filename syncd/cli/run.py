@@ -82,8 +82,9 @@ def _duties(app: App, invocation: Invocation, health: Health) -> Sequence[Duty]:
     targets = list(_targets(app, invocation))
     if not targets:
         return [upkeep]
-    jobs = app.configuration.jobs
-    return [Alerts(Incidents(app.database), targets, lambda: _overdue(app), jobs, health.outage), upkeep]
+    jobs, watched = app.configuration.jobs, {resource for resource, _ in app.views.stale_after()}
+    alerts = Alerts(Incidents(app.database), targets, lambda: _overdue(app), jobs, watched, health.outage)
+    return [alerts, upkeep]
 
 
 def _targets(app: App, invocation: Invocation) -> Iterator[Target]:

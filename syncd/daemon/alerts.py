@@ -151,6 +151,7 @@ class Alerts:
         targets: Whom to tell.
         overdue: Finds stale tables.
         jobs: Those of the configuration.
+        watched: Tables for which one of them says when they are stale.
         outage: That the database is away, which it cannot remember itself.
     """
 
@@ -160,12 +161,14 @@ class Alerts:
         targets: Sequence[Target],
         overdue: Overdue,
         jobs: Collection[str],
+        watched: Collection[str],
         outage: Callable[[], Incident | None] = lambda: None,
     ) -> None:
         self._incidents = incidents
         self._targets = targets
         self._overdue = overdue
         self._jobs = jobs
+        self._watched = watched
         self._outage = outage
         self._told_outage: Incident | None = None
         self._look_at: datetime | None = None
@@ -216,7 +219,9 @@ class Alerts:
         for name, (message, remedy) in overdue.items():
             self._incidents.open(Incident("stale", name, message, remedy, now))
         for incident in self._incidents.all(["stale"]):
-            if incident.subject not in overdue:
+            if incident.subject not in self._watched:
+                self._incidents.close(incident)  # nobody says any more when it is stale: that does not make it fresh
+            elif incident.subject not in overdue:
                 self._over(incident, f"Table {incident.subject} is fresh again.", now)
 
     def _forget(self) -> None:

@@ -59,11 +59,11 @@ def test_old_runs_go_but_each_jobs_latest_stays_because_schedules_count_from_it(
 
 def test_an_incident_is_told_once_and_its_end_once_also_across_restarts(database: Database) -> None:
     friend = Friend()
-    alerts = Alerts(Incidents(database), [friend], list, {"field"})
+    alerts = Alerts(Incidents(database), [friend], list, {"field"}, {"rfis"})
     for minute in range(3):
         alerts.ended(ended(Status.FAILED, NOW + minute * MINUTE))
         alerts.turn(NOW + minute * MINUTE)
-    alerts = Alerts(Incidents(database), [friend], list, {"field"})
+    alerts = Alerts(Incidents(database), [friend], list, {"field"}, {"rfis"})
     alerts.ended(ended(Status.FAILED, NOW + 4 * MINUTE))
     alerts.turn(NOW + 4 * MINUTE)
     assert friend.heard == ["failure:field"]
@@ -77,7 +77,7 @@ def test_an_incident_is_told_once_and_its_end_once_also_across_restarts(database
 
 def test_an_alert_that_reaches_nobody_is_tried_again(database: Database) -> None:
     friend = Friend(out=True)
-    alerts = Alerts(Incidents(database), [friend], list, {"field"})
+    alerts = Alerts(Incidents(database), [friend], list, {"field"}, {"rfis"})
     alerts.ended(ended(Status.FAILED, NOW, 4))
     alerts.turn(NOW)
     friend.out = False
@@ -92,7 +92,7 @@ def test_a_database_that_is_away_is_told_of_without_it(database: Database) -> No
     outages: list[Incident] = []
     nowhere = Database("sqlite:////dev/null/nowhere.db")
     friend = Friend(out=True)
-    alerts = Alerts(Incidents(nowhere), [friend], list, {"field"}, lambda: outages[0] if outages else None)
+    alerts = Alerts(Incidents(nowhere), [friend], list, {"field"}, set(), lambda: outages[0] if outages else None)
 
     def turn(minute: int) -> None:
         with pytest.raises(StoreError):
@@ -116,9 +116,18 @@ def test_a_database_that_is_away_is_told_of_without_it(database: Database) -> No
 
 def test_a_stale_table_is_told_of_and_so_is_its_end(database: Database) -> None:
     friend, stale = Friend(), [("rfis", "Table rfis is old.", "Look at its job.")]
-    alerts = Alerts(Incidents(database), [friend], lambda: stale, {"field"})
+    alerts = Alerts(Incidents(database), [friend], lambda: stale, {"field"}, {"rfis"})
     alerts.turn(NOW)
     stale.clear()
     alerts.turn(NOW + 2 * MINUTE)
     assert friend.heard == ["stale:rfis", "recovery:rfis"]
+    database.close()
+
+
+def test_a_table_that_nobody_watches_any_more_is_not_called_fresh(database: Database) -> None:
+    friend, stale = Friend(), [("rfis", "Table rfis is old.", "Look at its job.")]
+    Alerts(Incidents(database), [friend], lambda: stale, {"field"}, {"rfis"}).turn(NOW)
+    Alerts(Incidents(database), [friend], list, {"field"}, set()).turn(NOW + 2 * MINUTE)
+    assert friend.heard == ["stale:rfis"]
+    assert Incidents(database).all() == []
     database.close()
