@@ -170,6 +170,8 @@ class DatabaseSettings(Keys):
             return f"sqlite{found[2]}"
         if not _PLACE.fullmatch(found[2]):
             raise ValueError(_SERVER)
+        if re.search(r"[?&]password=", found[2]):
+            raise ValueError("has a password behind the ?, where it would be shown; write USER:PASSWORD@HOST")
         return f"postgresql+psycopg{found[2]}"
 
 

@@ -130,6 +130,10 @@ def test_the_folder_under_test_is_valid(folder: Folder) -> None:
             )
             for place in ("db:port/x", "me:sword/fish-9000@db/x", "me@db:54:32/x")
         ),
+        (
+            f"{GOOD}database:\n  url: postgresql://me@db/x?sslmode=require&password=swordfish-9000\n",
+            "syncd.yaml:6: database.url has a password behind the ?, where it would be shown; write USER:PASSWORD@HOST.",
+        ),
         *(
             (
                 f"{GOOD}  redirect_uri: 'http://{place}'\n",
