@@ -11,12 +11,13 @@ import structlog
 from structlog.contextvars import bind_contextvars
 
 from syncd.catalog.layout import Layout
+from syncd.catalog.resource import Resource
 from syncd.engine.cursor import Cursor, load
 from syncd.engine.extract import Extract
 from syncd.engine.labels import CustomFieldLabels
 from syncd.engine.minimise import Minimiser
 from syncd.engine.options import Options
-from syncd.engine.plan import Planner, Resources, stages
+from syncd.engine.plan import PROJECTS, Planner, Resources, stages, suppliers
 from syncd.engine.ports import Assistance, Clock, Lease, Progress, Source, State, Store
 from syncd.engine.prepare import Alone
 from syncd.engine.reading import Outcome, Tools
@@ -102,6 +103,13 @@ class _Tally:
                 self._note(note)
                 self.remedy = self.remedy or remedy
 
+    @property
+    def status(self) -> Status:
+        """How it stands so far."""
+        if not self._notes:
+            return Status.OK
+        return Status.FAILED if self.broken and not self.worked else Status.PARTIAL
+
     def _note(self, text: str) -> None:
         self._notes[text] = self._notes.get(text, 0) + 1
 
@@ -117,14 +125,11 @@ class _Tally:
             self._note("the run ended before all of it was read")
         if not cut and self.counts.rejected > self.rejected:
             self._note(REFUSED_BY_DATABASE)
-        status = Status.OK
-        if self._notes:
-            status = Status.FAILED if self.broken and not self.worked else Status.PARTIAL
         notes = [text if times == 1 else f"{text} ({times} times)" for text, times in self._notes.items()]
         more = f"; and {len(notes) - _NOTES} more, see syncd_partitions" if len(notes) > _NOTES else ""
         return ResourceReport(
             resource=resource,
-            status=status,
+            status=self.status,
             mode=Mode.FULL if self.full or not self.worked else Mode.INCREMENTAL,
             partitions=self.partitions,
             rows=self.counts,
@@ -201,8 +206,26 @@ class Run:
                 if projects is None and any(session.resource.scope == "project" for session in sessions):
                     projects = planner.projects()
                 self._stage(sessions, planner, projects or [], tools)
+                for session in sessions:
+                    self._tell_unasked(session.resource)
         finally:
             writer.close()
+
+    def _tell_unasked(self, resource: Resource) -> None:
+        """A resource of which nothing could be asked for is not well where what it is read for was not read."""
+        tally = self._tallies[resource.name]
+        if tally.partitions:
+            return
+        names = [supplier for given in suppliers(resource).values() for supplier, _ in given]
+        if resource.scope == "project" and not isinstance(self._options.projects, tuple):
+            names.append(PROJECTS)
+        for name in names:
+            if name in self._tallies and name != resource.name and self._tallies[name].status is not Status.OK:
+                failed = self._tallies[name].status is Status.FAILED
+                tally.failed(
+                    f"nothing could be asked for, because {name} could not be read as a whole", refused=not failed
+                )
+                return
 
     def _wanted(self) -> Sequence[str]:
         only = set(self._options.only)

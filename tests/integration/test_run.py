@@ -310,6 +310,33 @@ def test_a_partition_that_cannot_be_read_does_not_stop_the_others(make: Make) ->
     assert bench.rows("select count(*) from plain") == [(1,)]
 
 
+BELOW = replace(
+    THINGS, name="below", path="/rest/v1.0/things/{thing_id}/below", parents={"thing_id": ("things",)}, updated_at=None
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "ended"),
+    [
+        (Unavailable("Procore does not answer."), ("failed", 1)),
+        (Refused("Procore answered 403.", status=403, reason="no permission"), ("partial", 3)),
+    ],
+)
+def test_what_nothing_could_be_asked_for_is_not_well_where_its_supplier_is_not(
+    make: Make, error: Exception, ended: tuple[str, int]
+) -> None:
+    bench = make(THINGS, BELOW)
+    bench.source.errors[THINGS.path] = error
+    report = bench.run()
+    assert (report.status, report.exit_code) == ended
+    below = report.resources[1]
+    assert (below.resource, below.status, below.partitions) == ("below", ended[0], 0)
+    assert below.error == "nothing could be asked for, because things could not be read as a whole"
+    del bench.source.errors[THINGS.path]
+    report = bench.run(retry_refused=True)
+    assert [one.status for one in report.resources] == ["ok", "ok"], "there is nothing to ask for"
+
+
 def test_an_interrupted_first_load_goes_on_in_the_page_where_it_was(make: Make) -> None:
     bench = make(PLAIN)
     bench.source.page_size = 10
