@@ -198,7 +198,7 @@ class SqlStore:
                 counts += [
                     self._write_rest(connection, layouts[w.partition.resource], w, numbers, run_id, now) for w in part
                 ]
-            self._write_cursors(connection, writes, numbers, run_id, now)
+                self._write_cursors(connection, part, numbers, run_id, now)
         self._numbers.learn(numbered, numbers)
         return counts
 
@@ -291,7 +291,7 @@ class SqlStore:
                     "updated_at": now,
                 }
             if write.proof is not None:
-                proof = write.proof
+                proof, before = write.proof, proofs.get(number, {})
                 proofs[number] = {
                     "number": number,
                     "status": str(proof.status),
@@ -302,7 +302,7 @@ class SqlStore:
                     "rejected": proof.rejected,
                     "note": proof.note or None,
                     "checked_at": proof.checked_at,
-                    "standing": proof.standing,
+                    "standing": before.get("standing") if proof.standing is None else proof.standing,
                     "run_id": run_id,
                 }
         self._marks.put_cursors(connection, list(cursors.values()))
@@ -382,17 +382,24 @@ def _block(rows: TableRows, constants: Collection[Any], more: Sequence[Sequence[
 
 
 def _parted(layouts: Mapping[str, Layout], writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
-    """The writes in order, parted where a record comes again: a statement takes it once, and the last word counts."""
+    """The writes in order, parted where order counts within a partition or record.
+
+    A statement takes a record once, and the last word on it counts. How many rows stand is proved for what came before.
+    """
     part: list[Write] = []
     touched: dict[tuple[Any, ...], set[Key]] = defaultdict(set)
+    proved: set[Partition] = set()
     for write in writes:
         partition = write.partition
         scope = (getattr(partition, column.name) for column in layouts[partition.resource].id_scope)
         place, keys = (partition.resource, *scope), {*write.keys, *write.seen, *write.gone}
-        if not keys.isdisjoint(touched[place]):
+        if partition in proved or not keys.isdisjoint(touched[place]):
             yield part
             part = []
             touched.clear()
+            proved.clear()
         part.append(write)
         touched[place] |= keys
+        if write.proof is not None and write.proof.standing is not None:
+            proved.add(partition)
     yield part

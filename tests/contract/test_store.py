@@ -455,6 +455,19 @@ def test_how_many_rows_stand_is_counted_as_they_come_and_go(shelf: Shelf, desk: 
 # Sight, tombstones, and what a listing did not bring.
 
 
+def test_rows_that_come_and_go_after_a_proof_in_the_same_transaction_count_from_it(shelf: Shelf, desk: Desk) -> None:
+    proof = Proof(Mode.FULL, 4, 4, 4, 0, Status.OK, "", shelf.clock.now(), standing=4)
+    desk.put(HERE, [{"id": number} for number in range(1, 5)], arrived=4)
+    more = desk.batch(HERE, [{"id": 5}])
+    desk.commit(
+        Write(HERE, proof=proof),
+        replace(more, arrived=1),
+        Write(HERE, gone=[(1,), (2,)], proof=replace(proof, standing=None, note="looked at what was deleted")),
+    )
+    row = only(shelf.remembered("syncd_partitions"))
+    assert (row["standing"], row["note"]) == (3, "looked at what was deleted")
+
+
 def test_what_is_gone_becomes_a_tombstone_that_keeps_its_values(shelf: Shelf, desk: Desk) -> None:
     desk.put(HERE, [{"id": 1, "name": "a", "crates": [{"id": 5}]}, {"id": 2}])
     written = shelf.clock.now()
