@@ -39,9 +39,11 @@ def sync(
 
     Exit codes: 0 all of it worked, 1 failed, 2 configuration, 3 some could not be synced, 4 consent is needed.
     """
+    from syncd.cli.errors import say
     from syncd.cli.opening import opened
     from syncd.cli.output import print_json
     from syncd.cli.progress import progress_for
+    from syncd.errors import JobBusy, SyncdError
     from syncd.jobs.protocol import Request
 
     request = Request(
@@ -52,17 +54,26 @@ def sync(
         accept_deletes=accept_deletes,
     )
     reports: list[RunReport] = []
+    troubles: list[SyncdError] = []
     with opened(context) as app:
         app.check_request(jobs, request)
         for name in jobs:
-            with progress_for(quiet=as_json) as progress:
-                reports.append(app.run_job(name, request, trigger="manual", progress=progress))
-        if as_json:
+            try:
+                with progress_for(quiet=as_json) as progress:
+                    reports.append(app.run_job(name, request, trigger="manual", progress=progress))
+            except JobBusy as busy:
+                troubles.append(busy)
+            except SyncdError as error:
+                troubles.append(error)
+                break
+        if as_json and reports:
             print_json({"runs": [run_document(report) for report in reports]})
-        else:
+        elif not as_json:
             for report in reports:
                 print_report(report)
-    raise typer.Exit(gravest([report.exit_code for report in reports]))
+    for trouble in troubles:
+        say(trouble.message, trouble.remedy)
+    raise typer.Exit(gravest([*(one.exit_code for one in reports), *(one.exit_code for one in troubles)]))
 
 
 def gravest(codes: Sequence[int]) -> int:

@@ -70,6 +70,19 @@ def test_a_second_process_on_a_running_job_says_who_runs_it_and_ends(site: Site)
     assert json.loads(out)["runs"][0]["status"] == "ok"
 
 
+def test_a_job_that_is_busy_keeps_no_other_from_its_run_and_its_report(site: Site) -> None:
+    site.job("before", resources=["departments"])
+    site.job("after", resources=["trades"])
+    with running(site) as first:
+        ended = site.syncd("sync", "before", "field", "after", "--json")
+        site.box.faults.clear()
+        first.communicate()
+    assert ended.returncode == 1
+    runs = json.loads(ended.stdout)["runs"]
+    assert [(run["job"], run["status"]) for run in runs] == [("before", "ok"), ("after", "ok")]
+    assert f"error: Job field is already run by process {first.pid} on " in ended.stderr
+
+
 def freeze(process: subprocess.Popen[str], database: Path) -> None:
     """Stop a process outside of its transactions, where it holds up nobody by SQLite's own lock."""
     while True:
