@@ -204,6 +204,7 @@ class Agenda:
         self._troubles: dict[str, int] = {}
         self._unrecorded: dict[str, str] = {}
         self._since: dict[str, datetime] = {}
+        self._corrected: datetime | None = None
         self._retired: list[Program] = []
 
     @property
@@ -233,10 +234,14 @@ class Agenda:
             return list(self._running.values())
 
     def replace(self, program: Program) -> None:
-        """Go on with another configuration; what runs ends under the old one, which is closed after that."""
+        """Go on with another configuration; what runs ends under the old one, which is closed after that.
+
+        Jobs that failed under the old one are tried at once: it may have been what was wrong.
+        """
         with self._lock:
             self._retired.append(self._program)
             self._program = program
+            self._corrected = self._clock.now()
             self._held.clear()
             self._troubles.clear()
             self._unrecorded.clear()
@@ -275,7 +280,7 @@ class Agenda:
         found: dict[str, tuple[datetime, Upcoming]] = {}
         for job, schedule in schedules.items():
             since = self._since.setdefault(job, now)
-            wanted = upcoming(schedule, job, pasts.get(job), now, since)
+            wanted = upcoming(schedule, job, pasts.get(job), now, since, self._corrected)
             if wanted is not None:
                 found[job] = (max(wanted.start, self._held.get(job, wanted.start)), wanted)
         return dict(sorted(found.items(), key=lambda item: item[1][0]))

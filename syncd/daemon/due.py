@@ -98,7 +98,14 @@ def offset_of(job: str, jitter: timedelta) -> timedelta:
     return timedelta(seconds=int(jitter.total_seconds() * part))
 
 
-def upcoming(schedule: Schedule, job: str, past: Past | None, now: datetime, since: datetime) -> Upcoming | None:
+def upcoming(
+    schedule: Schedule,
+    job: str,
+    past: Past | None,
+    now: datetime,
+    since: datetime,
+    corrected: datetime | None = None,
+) -> Upcoming | None:
     """A job's next run.
 
     Args:
@@ -107,6 +114,7 @@ def upcoming(schedule: Schedule, job: str, past: Past | None, now: datetime, sin
         past: What its ledger says, or None where it has not been due yet.
         now: UTC.
         since: From when on a job without a past is scheduled.
+        corrected: When somebody had the configuration read again: a job that failed before need not wait longer.
 
     Returns:
         None where no instant is left (a cron line of the past).
@@ -122,6 +130,8 @@ def upcoming(schedule: Schedule, job: str, past: Past | None, now: datetime, sin
         return _again(past, now, instants, first, offset, now)
     if past is not None and past.failures and past.failed_at is not None:
         retry_at = past.failed_at + pause_after(past.failures, past.exit_code)
+        if corrected is not None and corrected >= past.failed_at:
+            retry_at = min(retry_at, corrected)
         return _again(past, retry_at, instants, first, offset, now)
     if first is None:
         return None

@@ -102,6 +102,17 @@ def test_a_failing_job_passes_over_the_instants_of_its_pause() -> None:
     assert wanted(QUARTERLY, past, now - timedelta(seconds=1)).start > now - timedelta(seconds=1)
 
 
+def test_a_configuration_read_again_ends_the_pause_of_jobs_that_failed_before() -> None:
+    past, now = failed(START, 9), START + timedelta(minutes=5)
+    corrected = START + timedelta(minutes=4)
+    found = upcoming(QUARTERLY, "job", past, now, START, corrected)
+    assert found is not None
+    assert (found.start, found.due_at, found.trigger) == (corrected, START, "catch-up")
+    failed_since = upcoming(QUARTERLY, "job", failed(now, 9), now, START, corrected)
+    assert failed_since is not None
+    assert failed_since.start == now + timedelta(minutes=256)
+
+
 def test_instants_that_come_during_a_run_are_skipped_together() -> None:
     assert missed_during(QUARTERLY, ok(START), START + timedelta(minutes=14)) is None
     found = missed_during(QUARTERLY, ok(START), START + timedelta(minutes=50))
