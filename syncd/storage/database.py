@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from syncd.errors import ConfigError, StoreError, StoreUnavailable, Unstorable
+from syncd.errors import ConfigError, StoreError, StoreUnavailable, SyncdError, Unstorable
 
 if TYPE_CHECKING:
     import sqlite3
@@ -215,7 +215,7 @@ class Database:
             # A driver's own words for a number beyond 64 bits, or for half a surrogate pair.
             raise Unstorable(f"The database {self.name} refused a value: {error}.") from error
 
-    def _explain(self, error: DBAPIError) -> StoreError:
+    def _explain(self, error: DBAPIError) -> SyncdError:
         if self.is_sqlite:
             return self._explain_sqlite(str(error.orig))
         return self._explain_postgresql(error)
@@ -226,13 +226,15 @@ class Database:
                 return kind(sentence.format(self.name), remedy)
         return Unstorable(f"The database refused a value: {message}.")
 
-    def _explain_postgresql(self, error: DBAPIError) -> StoreError:
+    def _explain_postgresql(self, error: DBAPIError) -> SyncdError:
         state = str(getattr(error.orig, "sqlstate", None) or "")
         message = _first_line(str(error.orig))
         if not state and ("authentication" in message or "no password supplied" in message):
             state = "28P01"
         if not state and "does not exist" in message:
-            state = "3D000"
+            state = "28000" if "role" in message else "3D000"
+        if not state and "invalid" in message:
+            return ConfigError(f"PostgreSQL does not understand database.url: {message}.", "Correct its parameters.")
         for states, kind, sentence, remedy in _POSTGRESQL_ERRORS:
             if state.startswith(states):
                 return kind(sentence.format(self.name, message), remedy)
@@ -257,6 +259,12 @@ _SQLITE_ERRORS: tuple[tuple[tuple[str, ...], type[StoreError], str, str], ...] =
         "Check that its folder exists and may be written to.",
     ),
     (
+        ("no such table", "no such column"),
+        StoreError,
+        "The database {} lacks tables that were there.",
+        "Restore a backup, or stop syncd and begin anew with: syncd db upgrade",
+    ),
+    (
         ("locked", "busy"),
         StoreUnavailable,
         "The database {} is locked by another program.",
@@ -277,6 +285,12 @@ _POSTGRESQL_ERRORS: tuple[tuple[tuple[str, ...], type[StoreError], str, str], ..
     (("28",), StoreError, "PostgreSQL refuses the login to {}: {}.", "Check user and password in database.url."),
     (("3D000",), StoreError, "The database {} does not exist.", "Make it with createdb."),
     (("42501",), StoreError, "The database user may not do this in {}: {}.", "Grant it."),
+    (
+        ("42P01", "42703"),
+        StoreError,
+        "The database {} lacks tables that were there: {}.",
+        "Restore a backup, or stop syncd and begin anew with: syncd db upgrade",
+    ),
     (("25006",), StoreError, "The database {} is read-only.", "Connect to the primary server."),
     (("22", "23", "54000"), Unstorable, "The database {} refused a value: {}.", ""),
     (
