@@ -26,13 +26,20 @@ def free_port() -> int:
 
 
 class Daemon:
-    """A daemon, what it tells its manager, and what it logs."""
+    """A daemon, what it tells its manager, and what it logs.
 
-    def __init__(self, site: Site, folder: Path, **environ: str) -> None:
+    Args:
+        site: Its configuration.
+        folder: For the socket that it tells its manager at.
+        anew: As in `support.program.begin`.
+        environ: More of its environment.
+    """
+
+    def __init__(self, site: Site, folder: Path, *, anew: bool = False, **environ: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         address = folder / f"notify-{time.monotonic_ns()}"
         self.socket.bind(str(address))
-        self.process = site.start("run", environ={"NOTIFY_SOCKET": str(address), **environ})
+        self.process = site.start("run", environ={"NOTIFY_SOCKET": str(address), **environ}, anew=anew)
         self.lines: queue.Queue[str] = queue.Queue()
         self.log: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -91,11 +98,9 @@ class Daemon:
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait()
         self._reader.join()
-        for stream in (self.process.stdout, self.process.stderr):
-            assert stream is not None
-            stream.close()
+        with self.process:
+            self.process.wait()
         self.socket.shutdown(socket.SHUT_RD)
         self._listener.join()
         self.socket.close()
@@ -108,8 +113,8 @@ Begin = Callable[..., Daemon]
 def begin(tmp_path: Path) -> Iterator[Begin]:
     begun: list[Daemon] = []
 
-    def start(site: Site, **environ: str) -> Daemon:
-        begun.append(Daemon(site, tmp_path, **environ))
+    def start(site: Site, *, anew: bool = False, **environ: str) -> Daemon:
+        begun.append(Daemon(site, tmp_path, anew=anew, **environ))
         return begun[-1]
 
     yield start

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from support.commands import Command, parent
 from syncd.app import App, Kit, read_configuration
 from syncd.auth.secret import Redactor
 from syncd.clock import SystemClock
@@ -19,6 +20,49 @@ from syncd.sandbox.server import Sandbox
 
 QUOTA = ((360_000, 3600.0), (5_000, 10.0))
 """So generous that no test waits for it."""
+Program = subprocess.Popen[str] | Command
+"""A command under way."""
+_PATIENCE = 120.0
+"""Seconds after which a command is killed."""
+
+
+def execute(
+    *words: str, environ: Mapping[str, str], folder: Path | None = None, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Execute a command to its end. Arguments as `begin`, and what it reads."""
+    with begin(*words, environ=environ, folder=folder) as process:
+        try:
+            out, err = process.communicate(stdin, _PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        return subprocess.CompletedProcess(list(words), process.wait(), out, err)
+
+
+def begin(
+    *words: str, environ: Mapping[str, str], folder: Path | None = None, quiet: bool = False, anew: bool = False
+) -> Program:
+    """Begin a command.
+
+    Args:
+        words: After `syncd`.
+        environ: All of its environment.
+        folder: Where it works; None: here.
+        quiet: Whether what it writes is not kept.
+        anew: Whether Python itself is started, as it is anyway where it is to import from elsewhere than here.
+    """
+    if not anew and environ.get("PYTHONPATH") == os.environ.get("PYTHONPATH"):
+        return parent().start(words, environ, folder or Path.cwd(), quiet=quiet)
+    output = subprocess.DEVNULL if quiet else subprocess.PIPE
+    return subprocess.Popen(
+        [sys.executable, "-m", "syncd", *words],
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+        text=True,
+        cwd=folder,
+        env=environ,
+    )
 
 
 class Site:
@@ -54,28 +98,13 @@ class Site:
         self, *words: str, environ: Mapping[str, str] | None = None, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Execute a command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "syncd", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            input=stdin,
-            env=self.environment(environ),
-        )
+        return execute(*words, environ=self.environment(environ), stdin=stdin)
 
     def start(
-        self, *words: str, environ: Mapping[str, str] | None = None, quiet: bool = False
-    ) -> subprocess.Popen[str]:
-        """Begin a command; what a quiet one prints is not kept."""
-        output = subprocess.DEVNULL if quiet else subprocess.PIPE
-        return subprocess.Popen(
-            [sys.executable, "-m", "syncd", *words],
-            stdout=output,
-            stderr=output,
-            text=True,
-            env=self.environment(environ),
-        )
+        self, *words: str, environ: Mapping[str, str] | None = None, quiet: bool = False, anew: bool = False
+    ) -> Program:
+        """Begin a command; the rest as in `begin`."""
+        return begin(*words, environ=self.environment(environ), quiet=quiet, anew=anew)
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of a command: this one's, without what would lead it elsewhere."""

@@ -237,7 +237,7 @@ def test_tokens_of_six_seconds_cause_no_401_and_one_request_each(
 
 def test_tokens_revoked_in_the_middle_of_a_run_do_not_fail_it(site: Site) -> None:
     site.box.fault("delay", path="GET /rest/", seconds=0.05)
-    with site.start("sync", "field", "--full") as process:
+    with site.start("sync", "field", "--full", anew=True) as process:
         while process.poll() is None and site.box.stats.requests < 3:
             time.sleep(0.01)
         site.box.grants.revoke_all()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import inspect
 from support.equality import differences
-from support.program import QUOTA, Site
+from support.program import QUOTA, Site, execute
 
 from syncd.catalog.layout import Addition
 from syncd.catalog.load import Catalog
@@ -43,10 +43,8 @@ company_emails:
 """
 
 
-def syncd(*words: str, cwd: Path, config: Path | None = None) -> subprocess.CompletedProcess[str]:
-    given = [] if config is None else ["--config", str(config)]
-    command = [sys.executable, "-m", "syncd", *words, *given]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=cwd)
+def syncd(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return execute(*words, environ=os.environ, folder=cwd)
 
 
 def example() -> str:

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from support.program import Site
+
+from syncd.sandbox.server import Sandbox
 
 SYNCD = [sys.executable, "-m", "syncd"]
 CREDENTIALS = {"PROCORE_CLIENT_ID": "id", "PROCORE_CLIENT_SECRET": "a-secret-value"}
@@ -60,6 +63,30 @@ def test_help_lists_the_commands_without_importing_what_they_need() -> None:
     assert "init " in done.stdout
     assert "sync " in done.stdout
     assert done.stdout.endswith("\n[]\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["auth", "list"],
+        ["check"],
+        ["db", "current"],
+        ["plan", "rfis"],
+        ["purge", "--project", "1", "--yes"],
+        ["resources", "show", "rfis"],
+        ["status"],
+    ],
+)
+def test_a_command_imports_all_that_it_needs(tmp_path: Path, sandbox: Sandbox, words: list[str]) -> None:
+    """Started anew, with nothing imported by another command; `sync`, `run` and `auth login` are so elsewhere."""
+    site = Site(tmp_path, sandbox)
+    site.job("rfis")
+    with site.app():
+        pass
+    with site.start(*words, anew=True) as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert out
 
 
 def test_version() -> None:

@@ -47,7 +47,7 @@ def await_run(site: Site) -> None:
 
 
 def test_it_is_ready_runs_what_is_due_and_ends_when_asked(site: Site, begin: Begin) -> None:
-    daemon = begin(site)
+    daemon = begin(site, anew=True)
     daemon.told("READY=1")
     daemon.logged("run ended", "job=field", "status=ok", "next=")
     daemon.told("STATUS=Idle.")

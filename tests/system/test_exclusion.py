@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.equality import differences
-from support.program import QUOTA, Site
+from support.program import QUOTA, Program, Site
 
 from syncd.app import App, Kit, read_configuration
 from syncd.auth.secret import Redactor
@@ -44,7 +43,7 @@ def site(tmp_path: Path, make_sandbox: MakeSandbox) -> Site:
 
 
 @contextmanager
-def running(site: Site) -> Iterator[subprocess.Popen[str]]:
+def running(site: Site) -> Iterator[Program]:
     """A run that waits for the answer to a request, until the faults are cleared."""
     slow = site.box.faults.add(Fault("delay", "/rfis", seconds=60.0))
     with site.start("sync", "field", "--json") as process:
@@ -83,7 +82,7 @@ def test_a_job_that_is_busy_keeps_no_other_from_its_run_and_its_report(site: Sit
     assert f"error: Job field is already run by process {first.pid} on " in ended.stderr
 
 
-def freeze(process: subprocess.Popen[str], database: Path) -> None:
+def freeze(process: Program, database: Path) -> None:
     """Stop a process outside of its transactions, where it holds up nobody by SQLite's own lock."""
     while True:
         process.send_signal(signal.SIGSTOP)

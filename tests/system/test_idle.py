@@ -33,7 +33,7 @@ def test_with_twenty_jobs_and_its_metrics_fetched_it_holds_less_than_90_megabyte
     for number in range(JOBS):
         resources = [LISTS[number % len(LISTS)]]
         site.job(f"job{number}", resources=resources, schedule={"every": "1h"})
-    daemon = begin(site)
+    daemon = begin(site, anew=True)
     for _ in range(JOBS):
         daemon.logged("run ended", "status=ok")
     daemon.told("STATUS=Idle.")

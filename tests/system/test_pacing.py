@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,10 @@ def test_processes_that_share_a_database_use_the_allowance_and_never_meet_429(
     site.job("job1", resources=["rfis", "submittals"], projects="active", workers=8)
     named = [["job0"], ["job1"]] if processes > 1 else [["job0", "job1"]]
     running = [site.start("sync", *jobs, quiet=True) for jobs in named]
-    assert [one.wait(120) for one in running] == [0] * processes
+    with ExitStack() as ending:
+        for one in running:
+            ending.enter_context(one)
+        assert [one.wait(120) for one in running] == [0] * processes
     assert 429 not in box.stats.by_status
     with site.app() as app, app.database.read() as connection:
         assert all(waited > SPIKE[1] for waited in connection.scalars(select(runs.c.quota_wait_seconds)))
