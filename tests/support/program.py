@@ -49,9 +49,10 @@ def begin(
         environ: All of its environment.
         folder: Where it works; None: here.
         quiet: Whether what it writes is not kept.
-        anew: Whether Python itself is started, as it is anyway where it is to import from elsewhere than here.
+        anew: Whether Python itself is started, as it is anyway where it is to import from elsewhere than here, and
+            on systems where a fork of a program with libraries is not safe.
     """
-    if not anew and environ.get("PYTHONPATH") == os.environ.get("PYTHONPATH"):
+    if not anew and sys.platform == "linux" and environ.get("PYTHONPATH") == os.environ.get("PYTHONPATH"):
         return parent().start(words, environ, folder or Path.cwd(), quiet=quiet)
     output = subprocess.DEVNULL if quiet else subprocess.PIPE
     return subprocess.Popen(
