@@ -139,6 +139,7 @@ class Sqlite:
     lines = False
 
     def __init__(self, path: str) -> None:
+        self._waiting: dict[str, tuple[Table, list[Any]]] = {}
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.execute("pragma journal_mode = wal")
         self._connection.execute("pragma synchronous = normal")
@@ -154,19 +155,33 @@ class Sqlite:
 
     def projects(self) -> list[int]:
         """Ids of the projects stored."""
+        self._flush()
         return [row[0] for row in self._connection.execute("select id from projects")]
 
     def write(self, tables: Sequence[Table], rows: dict[str, list[Any]], *, fresh: bool) -> None:
-        """Store rows of a resource's tables."""
+        """Store rows of a resource's tables; those that may stand already, all at once in the end."""
         for table in tables:
-            if table.array and not fresh:
-                parents = {row[1:2] for row in rows[table.name]}
-                self._connection.executemany(f"delete from {table.name} where parent_id = ?", parents)
-            marks = ", ".join("?" * len(table.names))
-            self._connection.executemany(f"insert or replace into {table.name} values ({marks})", rows[table.name])
+            if fresh:
+                self._insert(table, rows[table.name])
+            else:
+                self._waiting.setdefault(table.name, (table, []))[1].extend(rows[table.name])
+
+    def _insert(self, table: Table, rows: list[Any]) -> None:
+        marks = ", ".join("?" * len(table.names))
+        self._connection.executemany(f"insert or replace into {table.name} values ({marks})", rows)
+
+    def _flush(self) -> None:
+        for table, rows in self._waiting.values():
+            if table.array:
+                parents = _dumps(list({row[1] for row in rows}))
+                gone = f"delete from {table.name} where parent_id in (select value from json_each(?))"
+                self._connection.execute(gone, (parents,))
+            self._insert(table, rows)
+        self._waiting.clear()
 
     def finish(self, since: str) -> None:
-        """Remember, and commit."""
+        """Write what waits, remember, and commit."""
+        self._flush()
         self._connection.execute("insert into mark values (?)", (since,))
         self._connection.execute("commit")
         self._connection.close()
