@@ -16,6 +16,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 _numbers = itertools.count()
+_left: list[str] = []
+"""URLs of this process's databases that tests have left: to empty one takes a seventh of the time that making one does."""
 _FOLDER = "SYNCD_TEST_POSTGRES"
 """The environment variable that tells pytest's workers where the server's data are."""
 
@@ -109,10 +111,31 @@ def fresh_database(server: str) -> str:
     return f"{head.rpartition('/')[0]}/{name}{'?' if query else ''}{query}"
 
 
+def _emptied(url: str) -> None:
+    """Make a database as good as fresh, whoever is connected to it still."""
+    admin = create_engine(url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+        connection.execute(text(f"ALTER DATABASE {url.partition('?')[0].rpartition('/')[2]} RESET ALL"))
+        schemas = text("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'")
+        for name in list(connection.scalars(schemas)):
+            connection.execute(text(f"DROP SCHEMA {connection.dialect.identifier_preparer.quote(name)} CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    admin.dispose()
+
+
 @pytest.fixture
-def postgres_url(postgres_server: str) -> str:
-    """A fresh database's URL."""
-    return fresh_database(postgres_server)
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """An empty database's URL."""
+    url = _left.pop() if _left else fresh_database(postgres_server)
+    yield url
+    _emptied(url)
+    _left.append(url)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
