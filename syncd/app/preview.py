@@ -8,16 +8,12 @@ from dataclasses import dataclass
 from sqlalchemy import inspect
 
 from syncd.api.counting import requests_of
-from syncd.app.access import Access
 from syncd.app.kit import Silent
-from syncd.app.procore import Procore
+from syncd.app.parts import Parts
 from syncd.auth.grants import TokenEndpointUnavailable
-from syncd.catalog.load import Catalog
 from syncd.config.fields import unknown_fields
-from syncd.config.load import Configuration
 from syncd.engine.allowance import Demand
 from syncd.engine.forecast import forecast
-from syncd.engine.ports import Clock
 from syncd.engine.probe import Finding, Probe
 from syncd.engine.survey import Survey
 from syncd.errors import ConfigError, SyncdError
@@ -26,7 +22,6 @@ from syncd.jobs.resources import engine_options
 from syncd.jobs.resources_options import ResourcesOptions
 from syncd.model import Principal
 from syncd.planning import JobPlan, Plan, PlannedTable, plan_of
-from syncd.storage.database import Database
 from syncd.storage.layouts import check_tables
 from syncd.storage.schema import tables_of
 
@@ -59,54 +54,36 @@ class Preview:
     """Asks Procore before a job runs.
 
     Args:
-        configuration: Valid.
-        catalog: The catalog that it names.
-        database: For the tables that stand.
-        procore: The way to Procore.
-        access: Procore as each principal sees it.
-        clock: Time.
+        parts: Of the program.
     """
 
-    def __init__(
-        self,
-        configuration: Configuration,
-        catalog: Catalog,
-        database: Database,
-        procore: Procore,
-        access: Access,
-        clock: Clock,
-    ) -> None:
-        self._configuration = configuration
-        self._catalog = catalog
-        self._database = database
-        self._procore = procore
-        self._access = access
-        self._clock = clock
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     def check(self, name: str) -> JobCheck:
         """Find out what a job may see, with one small request per resource; writes no rows."""
-        job = self._configuration.job(name)
+        job = self._parts.configuration.job(name)
         principal = Principal(job.as_user)
         findings: list[Finding] = []
         doubts: list[str] = []
         error: SyncdError | None = None
         if isinstance(job.options, ResourcesOptions):
-            doubts = unknown_fields(job.options, self._catalog)
+            doubts = unknown_fields(job.options, self._parts.catalog)
         try:
-            self._access.manager(principal).token(_CHECK_PATIENCE)
+            self._parts.access.manager(principal).token(_CHECK_PATIENCE)
             if isinstance(job.options, ResourcesOptions):
-                source = self._access.source(principal, Silent())
-                options = engine_options(job.options, job.company, self._catalog, Request(interactive=True), b"")
-                with self._database.read() as connection:
+                source = self._parts.access.source(principal, Silent())
+                options = engine_options(job.options, job.company, self._parts.catalog, Request(interactive=True), b"")
+                with self._parts.database.read() as connection:
                     check_tables(connection, options.resources)
-                probe = Probe(source, self._catalog, options, str(principal))
-                findings.extend(probe.findings(self._clock.now))
+                probe = Probe(source, self._parts.catalog, options, str(principal))
+                findings.extend(probe.findings(self._parts.clock.now))
         except TokenEndpointUnavailable as caught:
             error = SyncdError(caught.message, "Check the network, and procore.environment.")
         except SyncdError as caught:
             error = caught
         finally:
-            self._procore.ledger.flush()
+            self._parts.procore.ledger.flush()
         refused = any(finding.permitted is False for finding in findings)
         code = error.exit_code if error else 3 if refused else 0
         return JobCheck(name, str(principal), tuple(findings), str(error) if error else None, code, tuple(doubts))
@@ -118,27 +95,27 @@ class Preview:
             ConfigError: A job does not exist, or is of a type whose costs nobody knows.
             SyncdError: Procore cannot be asked.
         """
-        watch = self._clock.monotonic()
+        watch = self._parts.clock.monotonic()
         try:
             jobs = [self._planned(name) for name in names]
         finally:
-            self._procore.ledger.flush()
-        speed = sum(job.asked for job in jobs) / max(self._clock.monotonic() - watch, 0.001)
-        limits = {window.name: window.limit for window in self._procore.pacer.windows()}
-        return plan_of(jobs, limits, self._configuration.settings.procore.quota_share, speed)
+            self._parts.procore.ledger.flush()
+        speed = sum(job.asked for job in jobs) / max(self._parts.clock.monotonic() - watch, 0.001)
+        limits = {window.name: window.limit for window in self._parts.procore.pacer.windows()}
+        return plan_of(jobs, limits, self._parts.configuration.settings.procore.quota_share, speed)
 
     def _planned(self, name: str) -> JobPlan:
-        job = self._configuration.job(name)
+        job = self._parts.configuration.job(name)
         if not isinstance(job.options, ResourcesOptions):
             raise ConfigError(
                 f"Job {name} is of type {job.type}, whose costs syncd does not know.", "Name jobs of type resources."
             )
         principal = Principal(job.as_user)
-        options = engine_options(job.options, job.company, self._catalog, Request(interactive=True), b"")
-        source = self._access.source(principal, Silent())
-        survey = Survey(source, self._catalog, options, str(principal), requests_of, self._clock.now())
-        found = forecast(survey, self._catalog, options, lambda: source.requests, self._clock.stopping)
-        every = None if job.schedule is None else job.schedule.typical_interval(self._clock.now())
+        options = engine_options(job.options, job.company, self._parts.catalog, Request(interactive=True), b"")
+        source = self._parts.access.source(principal, Silent())
+        survey = Survey(source, self._parts.catalog, options, str(principal), requests_of, self._parts.clock.now())
+        found = forecast(survey, self._parts.catalog, options, lambda: source.requests, self._parts.clock.stopping)
+        every = None if job.schedule is None else job.schedule.typical_interval(self._parts.clock.now())
         refresh, find_deleted = options.full_refresh.total_seconds(), options.find_deleted.total_seconds()
         return JobPlan(
             job=name,
@@ -151,11 +128,11 @@ class Preview:
         )
 
     def _planned_tables(self, resources: Sequence[str]) -> Iterator[PlannedTable]:
-        with self._database.read() as connection:
+        with self._parts.database.read() as connection:
             inspector = inspect(connection)
             have = set(inspector.get_table_names())
             for resource in resources:
-                planned = tables_of(self._catalog.layout(resource))
+                planned = tables_of(self._parts.catalog.layout(resource))
                 for made in (planned.root, *planned.children.values()):
                     columns = tuple(column.name for column in made.columns)
                     old = {one["name"] for one in inspector.get_columns(made.name)} if made.name in have else set()

@@ -14,6 +14,7 @@ import structlog
 from syncd.api import httpx
 from syncd.app.access import Access
 from syncd.app.kit import Kit, Silent
+from syncd.app.parts import Parts
 from syncd.app.procore import Procore
 from syncd.auth.renewer import Renewer
 from syncd.catalog.load import Catalog
@@ -69,6 +70,7 @@ class App:
         self.store = SqlStore(self.database, kit.clock.now, kit.given_up)
         self.procore = Procore(settings.procore, self.database, kit, transport)
         self.access = Access(configuration, self.procore, self.database, self.store, kit)
+        self._parts = Parts(configuration, catalog, self.database, self.procore, self.access, self.clock)
         self._helpers = Helpers(useful())
 
     @cached_property
@@ -76,14 +78,14 @@ class App:
         """What jobs may see and will cost; imported where it is asked for, so that a run starts quickly."""
         from syncd.app.preview import Preview
 
-        return Preview(self.configuration, self.catalog, self.database, self.procore, self.access, self.clock)
+        return Preview(self._parts)
 
     @cached_property
     def views(self) -> Views:
         """What an operator sees; imported where it is asked for, so that a run starts quickly."""
         from syncd.app.views import Views
 
-        return Views(self.configuration, self.catalog, self.database, self.procore, self.access, self.clock)
+        return Views(self._parts)
 
     def prepare(self) -> None:
         """Make sure that the database is there and at the program's revision; an empty one is set up.

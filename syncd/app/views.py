@@ -8,17 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, inspect, select, table
 
-from syncd.app.access import Access
-from syncd.app.procore import Procore
-from syncd.catalog.load import Catalog
-from syncd.config.load import Configuration
+from syncd.app.parts import Parts
 from syncd.config.settings import Job
 from syncd.daemon.due import upcoming
-from syncd.engine.ports import Clock
 from syncd.jobs.resources_options import ResourcesOptions
 from syncd.model import Principal
 from syncd.overview import HISTORY, History, JobView, Overview, QuotaView, TokenView, Totals
-from syncd.storage.database import Database
 from syncd.storage.reports import Reports, RequestHour, RunRow
 from syncd.storage.timetable import Timetable
 
@@ -27,35 +22,17 @@ class Views:
     """Looks at what there is; asks Procore nothing.
 
     Args:
-        configuration: Valid.
-        catalog: The catalog that it names.
-        database: What is looked at.
-        procore: Knows the quota.
-        access: Knows the tokens.
-        clock: Time.
+        parts: Of the program.
     """
 
-    def __init__(
-        self,
-        configuration: Configuration,
-        catalog: Catalog,
-        database: Database,
-        procore: Procore,
-        access: Access,
-        clock: Clock,
-    ) -> None:
-        self._configuration = configuration
-        self._catalog = catalog
-        self._database = database
-        self._procore = procore
-        self._access = access
-        self._clock = clock
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     def overview(self) -> Overview:
         """What an operator sees at a glance."""
-        now = self._clock.now()
-        reports = Reports(self._database)
-        last = reports.last_runs(self._configuration.jobs)
+        now = self._parts.clock.now()
+        reports = Reports(self._parts.database)
+        last = reports.last_runs(self._parts.configuration.jobs)
         jobs = [
             JobView(
                 name=job.name,
@@ -65,43 +42,45 @@ class Views:
                 last=last.get(job.name),
                 next=self._next_run(job, last.get(job.name), now),
             )
-            for job in self._configuration.jobs.values()
+            for job in self._parts.configuration.jobs.values()
         ]
         quota = [
             QuotaView(
                 window.name,
                 window.limit,
                 window.remaining,
-                max(0, window.available(self._configuration.settings.procore.quota_share)),
+                max(0, window.available(self._parts.configuration.settings.procore.quota_share)),
                 datetime.fromtimestamp(window.reset, UTC),
             )
-            for window in self._procore.pacer.windows()
+            for window in self._parts.procore.pacer.windows()
         ]
         return Overview(
             now=now,
             jobs=jobs,
-            tables=reports.freshness(self._configuration.jobs),
+            tables=reports.freshness(self._parts.configuration.jobs),
             tokens=self._token_views(),
             quota=quota,
-            quota_share=self._configuration.settings.procore.quota_share,
+            quota_share=self._parts.configuration.settings.procore.quota_share,
             refusals=reports.refusals(),
             rejects=reports.rejects(),
-            observations=_observations(reports.requests_since(self._procore.client_digest, now - HISTORY)),
+            observations=_observations(reports.requests_since(self._parts.procore.client_digest, now - HISTORY)),
             stale_after=self.stale_after(),
         )
 
     def _token_views(self) -> list[TokenView]:
         """Tokens of every job's principal, and of every user who has signed in."""
-        failing = {one.principal: one for one in self._access.failures.all()}
-        users = {str(Principal(one.label)): one for one in self._access.tokens.all()}
-        principals = {str(one): one for one in (Principal(job.as_user) for job in self._configuration.jobs.values())}
+        failing = {one.principal: one for one in self._parts.access.failures.all()}
+        users = {str(Principal(one.label)): one for one in self._parts.access.tokens.all()}
+        principals = {
+            str(one): one for one in (Principal(job.as_user) for job in self._parts.configuration.jobs.values())
+        }
         principals |= {name: Principal(one.label) for name, one in users.items()}
-        held = {str(principal): manager.ends_in for principal, manager in self._access.managers().items()}
+        held = {str(principal): manager.ends_in for principal, manager in self._parts.access.managers().items()}
         views = []
         for name, principal in principals.items():
             state, detail = "ok", ""
             if name in users:
-                state, detail = self._access.state_of(users[name])
+                state, detail = self._parts.access.state_of(users[name])
             elif principal.user is not None:
                 state = "consent needed"
                 detail = f"Nothing is stored. Let the user sign in: syncd auth login {principal.user}"
@@ -112,31 +91,33 @@ class Views:
 
     def history(self) -> History:
         """What happened in the last days."""
-        jobs, reports = self._configuration.jobs, Reports(self._database)
-        since = (self._clock.now() - HISTORY + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        jobs, reports = self._parts.configuration.jobs, Reports(self._parts.database)
+        since = (self._parts.clock.now() - HISTORY + timedelta(days=1)).replace(
+            hour=0, minute=0, second=0, microsecond=0
+        )
         return History(
             since=since,
             days=reports.run_days(jobs, since),
             errors=reports.recent_errors(jobs, since, limit=200),
-            requests=reports.requests_since(self._procore.client_digest, since),
+            requests=reports.requests_since(self._parts.procore.client_digest, since),
         )
 
     def totals(self, since: datetime) -> Totals:
         """Sums of what the ledgers hold of the time since then."""
-        reports = Reports(self._database)
-        runs, rows = reports.run_totals(self._configuration.jobs, since)
+        reports = Reports(self._parts.database)
+        runs, rows = reports.run_totals(self._parts.configuration.jobs, since)
         requests: dict[tuple[str, ...], float] = {}
-        for one in reports.requests_since(self._procore.client_digest, since):
+        for one in reports.requests_since(self._parts.procore.client_digest, since):
             requests[str(one.status),] = requests.get((str(one.status),), 0.0) + one.count
         return Totals(runs, rows, requests)
 
     def stale_after(self) -> dict[tuple[str, str], timedelta]:
         """By resource and principal, the least age at which a job calls a table stale."""
         limits: dict[tuple[str, str], timedelta] = {}
-        for job in self._configuration.jobs.values():
+        for job in self._parts.configuration.jobs.values():
             if job.freshness is None or not isinstance(job.options, ResourcesOptions):
                 continue
-            for resource in self._catalog.select(job.options.resources):
+            for resource in self._parts.catalog.select(job.options.resources):
                 key = (resource, str(Principal(job.as_user)))
                 limits[key] = min(job.freshness, limits.get(key, job.freshness))
         return limits
@@ -145,7 +126,7 @@ class Views:
         """When a job is due, or None where it runs only when asked."""
         if job.schedule is None:
             return None
-        past = Timetable(self._database, self._clock.now).pasts([job.name]).get(job.name)
+        past = Timetable(self._parts.database, self._parts.clock.now).pasts([job.name]).get(job.name)
         running = last is not None and last.status == "running"
         if running and past is not None and past.status == "running":
             past = replace(past, status="ok")
@@ -154,7 +135,7 @@ class Views:
 
     def table_counts(self) -> dict[str, int]:
         """Rows of every synced table, child tables included."""
-        with self._database.read() as connection:
+        with self._parts.database.read() as connection:
             names = [name for name in inspect(connection).get_table_names() if not name.startswith("syncd_")]
             return {
                 name: int(connection.execute(select(func.count()).select_from(table(name))).scalar_one())
