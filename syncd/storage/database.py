@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncd.errors import ConfigError, StoreError, StoreUnavailable, SyncdError, Unstorable
@@ -223,7 +230,7 @@ class Database:
     def _explain_sqlite(self, message: str) -> StoreError:
         for words, kind, sentence, remedy in _SQLITE_ERRORS:
             if any(word in message.lower() for word in words):
-                return kind(sentence.format(self.name), remedy)
+                return kind(sentence.format(self.name, message), remedy)
         return Unstorable(f"The database refused a value: {message}.")
 
     def _explain_postgresql(self, error: DBAPIError) -> SyncdError:
@@ -232,8 +239,8 @@ class Database:
         if not state and ("authentication" in message or "no password supplied" in message):
             state = "28P01"
         if not state and "does not exist" in message:
-            state = "28000" if "role" in message else "3D000"
-        if not state and "invalid" in message:
+            state = "28000" if 'role "' in message else "3D000"
+        if not state and _MISUNDERSTOOD.search(message):
             return ConfigError(f"PostgreSQL does not understand database.url: {message}.", "Correct its parameters.")
         for states, kind, sentence, remedy in _POSTGRESQL_ERRORS:
             if state.startswith(states):
@@ -261,7 +268,7 @@ _SQLITE_ERRORS: tuple[tuple[tuple[str, ...], type[StoreError], str, str], ...] =
     (
         ("no such table", "no such column"),
         StoreError,
-        "The database {} lacks tables that were there.",
+        "The database {} lacks what was there: {}.",
         "Restore a backup, or stop syncd and begin anew with: syncd db upgrade",
     ),
     (
@@ -288,7 +295,7 @@ _POSTGRESQL_ERRORS: tuple[tuple[tuple[str, ...], type[StoreError], str, str], ..
     (
         ("42P01", "42703"),
         StoreError,
-        "The database {} lacks tables that were there: {}.",
+        "The database {} lacks what was there: {}.",
         "Restore a backup, or stop syncd and begin anew with: syncd db upgrade",
     ),
     (("25006",), StoreError, "The database {} is read-only.", "Connect to the primary server."),
@@ -307,6 +314,10 @@ _POSTGRESQL_ERRORS: tuple[tuple[tuple[str, ...], type[StoreError], str, str], ..
     ),
 )
 """Classes of SQLSTATE, and what they mean. https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+
+_MISUNDERSTOOD = re.compile(r"invalid (connection option|\w+ value|port number|integer value)")
+"""What libpq says of a parameter, before it tries to connect."""
 
 
 def _first_line(message: str) -> str:
@@ -361,6 +372,8 @@ def _postgresql(url: URL, schema: str | None) -> Engine:
         raise ConfigError(
             "PostgreSQL needs its driver.", "Install syncd with: pip install 'syncd[postgresql]'."
         ) from None
+    except ArgumentError as error:
+        raise ConfigError(f"PostgreSQL does not understand database.url: {error}.", "Correct its parameters.") from None
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, entry: ConnectionPoolEntry) -> None:
