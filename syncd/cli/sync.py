@@ -151,7 +151,7 @@ def print_report(report: RunReport) -> None:
         "rejected",
     ]
     if rows:
-        print_table(columns, rows, numeric=range(3, len(columns)))
+        print_table(columns, rows, numeric=range(3, len(columns)), spare=range(5, len(columns)))
     seconds = (report.finished_at - report.started_at).total_seconds()
     total = report.rows
     print_line(

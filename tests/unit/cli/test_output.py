@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.cli.output import aligned, print_json, print_line, print_table
+from syncd.cli.output import aligned, fitting, print_json, print_line, print_table
 from syncd.model import Status
 
 
@@ -81,3 +81,32 @@ def test_aligned_columns_begin_at_the_same_place(rows: list[list[str]]) -> None:
     starts = [sum(widths[:index]) + 2 * index for index in range(len(widths))]
     for row, line in zip(rows, lines, strict=True):
         assert [line[start : start + len(cell)] for start, cell in zip(starts, row, strict=True)] == row
+
+
+_RUN = ["resource", "status", "mode", "partitions", "read", "inserted", "updated", "unchanged", "deleted", "rejected"]
+
+
+@pytest.mark.parametrize(
+    ("room", "left_out"),
+    [
+        (200, []),
+        (108, []),
+        (107, ["rejected"]),
+        (80, ["updated", "unchanged", "rejected"]),
+        (20, ["updated", "unchanged", "rejected"]),
+    ],
+)
+def test_a_narrow_terminal_is_not_shown_columns_of_nothing_but_zeros(room: int, left_out: list[str]) -> None:
+    rows = [["purchase_orders", "ok", "full", "9", "40", "30", "0", "0", "1", "0"]]
+    shown = fitting([_RUN, *rows], range(5, 10), room)
+    assert [name for index, name in enumerate(_RUN) if index not in shown] == left_out
+
+
+@pytest.mark.parametrize("columns", [120, 80, 40, 20])
+def test_names_and_numbers_are_whole_however_narrow_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    rows = [["purchase_order_contracts", "partial", "incremental", "12", "1,234,567", "12", "3", "0", "4", "0"]]
+    with redirect_stdout(Terminal()) as out:
+        print_table(_RUN, rows, numeric=range(3, 10), spare=range(5, 10))
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
+    assert all(re.search(rf"(^|\s){cell}(\s|$)", shown) for cell in (*rows[0][:1], *rows[0][3:7]))
