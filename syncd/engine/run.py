@@ -103,6 +103,11 @@ class _Tally:
                 self._note(note)
                 self.remedy = self.remedy or remedy
 
+    def lost(self) -> None:
+        """A batch was not committed."""
+        with self._lock:
+            self._note("the run ended before all of it was stored")
+
     @property
     def status(self) -> Status:
         """How it stands so far."""
@@ -209,7 +214,11 @@ class Run:
                 for session in sessions:
                     self._tell_unasked(session.resource)
         finally:
-            writer.close()
+            try:
+                writer.close()
+            finally:
+                for name in writer.lost:
+                    self._tallies[name].lost()
 
     def _tell_unasked(self, resource: Resource) -> None:
         """A resource of which nothing could be asked for is not well where what it is read for was not read."""

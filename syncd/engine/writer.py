@@ -100,7 +100,13 @@ class Writer:
         self._rows = 0
         self._came = -math.inf
         self._failure: BaseException | None = None
+        self._lost: set[str] = set()
         self._thread = background("writer", self._work)
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """Resources of which a batch was not committed; to be asked after `close`."""
+        return frozenset(self._lost)
 
     def start(self) -> None:
         """Begin to commit."""
@@ -148,6 +154,8 @@ class Writer:
                     self._commit(items)
                 except BaseException as error:  # noqa: BLE001 - handed to every reader by `put`, `flush` and `close`
                     self._failure = error
+            if self._failure is not None:
+                self._lost |= {item.write.partition.resource for item in items}
             with self._room:
                 self._rows -= sum(len(item.write.keys) for item in items)
                 self._room.notify_all()

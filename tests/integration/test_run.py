@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.fake import LOGS, PLAIN, THINGS, Bench, stamp
+from support.fake import LOGS, PLAIN, THINGS, Bench, FakeClock, stamp
 
+from syncd.catalog.layout import Layout
 from syncd.catalog.resource import Resource, Window
-from syncd.errors import BadAnswer, LeaseLost, Refused, Unavailable
-from syncd.model import Counts
+from syncd.errors import BadAnswer, LeaseLost, Refused, StoreUnavailable, Unavailable
+from syncd.model import Counts, Write
+from syncd.storage.database import Database
+from syncd.storage.lease import Fenced
+from syncd.storage.store import SqlStore
 
 
 def thing(bench: Bench, number: int | str, **fields: Any) -> dict[str, Any]:
@@ -534,3 +538,31 @@ def test_the_rows_that_stand_are_counted_through_every_kind_of_change(make: Make
     bench.run(full=True)
     bench.run(principal="user:alice", full=True)
     assert bench.rows(standing) == [(7,)], "what comes back stands again, and others are counted by themselves"
+
+
+class FullStore(SqlStore):
+    """A store whose disk has no room for rows, and an operator who asks the run to stop."""
+
+    def __init__(self, database: Database, clock: FakeClock) -> None:
+        super().__init__(database, clock.now)
+        self.clock = clock
+
+    def commit(
+        self, layouts: Mapping[str, Layout], writes: Sequence[Write], run_id: str, lease: Fenced
+    ) -> Sequence[Counts]:
+        if any(write.keys for write in writes):
+            self.clock.stopped = True
+            raise StoreUnavailable("There is no room left.", "Free some.")
+        return super().commit(layouts, writes, run_id, lease)
+
+
+def test_what_was_read_and_could_not_be_stored_is_not_called_well(make: Make) -> None:
+    bench = make(PLAIN)
+    bench.source.lists[PLAIN.path] = [{"id": 1, "name": "a"}]
+    healthy, bench.store = bench.store, FullStore(bench.database, bench.clock)
+    report = bench.run()
+    (plain,) = report.resources
+    assert (report.status, plain.status, plain.rows.inserted) == ("partial", "partial", 0)
+    assert plain.error == "the run ended before all of it was stored"
+    bench.store, bench.clock.stopped = healthy, False
+    assert bench.run().resources[0].rows.inserted == 1
