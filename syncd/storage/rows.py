@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import chain
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Numeric, Table
 from sqlalchemy.exc import DBAPIError
@@ -70,7 +70,8 @@ class SqliteRows:
     """Many rows per statement, within the caller's transaction.
 
     SQLite works without the interpreter's lock, once per statement: with a row in each, getting the lock back from busy
-    readers would take longer than the work.
+    readers would take longer than the work. What all rows have in common (when, by which run, of which company) is
+    bound once per statement: in a child table it is half of the columns.
     """
 
     def upsert(self, connection: Connection, table: Table, columns: Sequence[str], blocks: Sequence[Block]) -> None:
@@ -84,18 +85,26 @@ class SqliteRows:
     def _put(
         self, connection: Connection, table: Table, columns: Sequence[str], blocks: Sequence[Block], conflict: str
     ) -> None:
+        filled = [_exact(table, columns, block) for block in _columns(blocks)]
+        # Constants cost a statement what they would cost a row: they are not looked for where there are few of these.
+        same = _constants(filled) if sum(len(block[0]) for block in filled) >= _TOGETHER else {}
+        own = [number for number in range(len(columns)) if number not in same]
+        rows = list(chain.from_iterable(zip(*(block[number] for number in own), strict=True) for block in filled))
+        constants = tuple(same.values())
         target = connection.dialect.identifier_preparer.format_table(table)
-        head = f"INSERT INTO {target} ({_names(connection, columns)}) VALUES "
-        one, tail = f"({', '.join('?' * len(columns))})", f" {conflict}"
-        rows = list(chain.from_iterable(zip(*_exact(table, columns, block), strict=True) for block in _columns(blocks)))
+        names = _names(connection, [columns[number] for number in (*own, *same)])
+        taken = ", ".join(["own.*", *"?" * len(same)])
+        head = f"INSERT INTO {target} ({names}) SELECT {taken} FROM (VALUES "
+        one, tail = f"({', '.join('?' * len(own))})", f") AS own WHERE true {conflict}"
         together = max(1, min(_TOGETHER, _MOST_VALUES // len(columns)))
         whole = len(rows) // together * together
         if whole:
             many = head + ", ".join([one] * together) + tail
-            values = [tuple(chain.from_iterable(rows[start : start + together])) for start in range(0, whole, together)]
+            starts = range(0, whole, together)
+            values = [(*constants, *chain.from_iterable(rows[start : start + together])) for start in starts]
             connection.exec_driver_sql(many, values)
         if whole < len(rows):
-            connection.exec_driver_sql(head + one + tail, rows[whole:])
+            connection.exec_driver_sql(head + one + tail, [(*constants, *row) for row in rows[whole:]])
 
 
 def _columns(blocks: Sequence[Block]) -> Iterator[Sequence[Column]]:
@@ -123,6 +132,16 @@ def _joined(blocks: Sequence[Sequence[Column]]) -> Sequence[Column]:
     if len(blocks) == 1:
         return blocks[0]
     return [list(chain.from_iterable(columns)) for columns in zip(*blocks, strict=True)]
+
+
+def _constants(blocks: Sequence[Sequence[Column]]) -> dict[int, Any]:
+    """Numbers of columns that have the same value in all rows, and that value."""
+    same: dict[int, Any] = {}
+    for number, column in enumerate(blocks[0]):
+        value = column[0]
+        if all(block[number][-1] == value and block[number].count(value) == len(block[number]) for block in blocks):
+            same[number] = value
+    return same
 
 
 def _exact(table: Table, columns: Sequence[str], block: Sequence[Column]) -> Sequence[Column]:
