@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import httpx
 import orjson
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -20,7 +21,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from syncd import __version__
 from syncd.api.circuit import Circuit
 from syncd.api.pacer import Pacer
-from syncd.api.ports import Clock
+from syncd.api.ports import Authorization, Clock, NoAnswer, Reply, Transport
 from syncd.api.quota import Report
 from syncd.api.requests import RequestLedger
 from syncd.decode import parse
@@ -43,6 +44,11 @@ _TRANSIENT = _DOWN | {408}
 _ENCODINGS = frozenset({"", "identity", "gzip"})
 """What was asked for; stacked encodings would unpack without bounds."""
 _REFUSED = frozenset({403, 404})
+_GZIP = zlib.MAX_WBITS | 16
+_UNPACKED = 2**20
+"""Bytes that are unpacked at once, at most."""
+_UNRESERVED = "/:@!$&'()*+,;=-._~%?"
+"""What a path holds as it is; what is percent-encoded stays so (RFC 3986, 3.3 and 2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,6 @@ class Limits:
         longest_pause: Ceiling of the pause between attempts.
         body: Bytes of a decoded body.
         refusals: How many 429 answers in a row are waited out.
-        timeouts: Of a connection's single steps; one may be waited for as long as it takes.
     """
 
     attempts: int = 6
@@ -63,7 +68,6 @@ class Limits:
     longest_pause: float = 30.0
     body: int = 256 * 2**20
     refusals: int = 10
-    timeouts: httpx.Timeout = field(default_factory=lambda: httpx.Timeout(60.0, connect=10.0, pool=None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,18 @@ class _Transient(Exception):
 
 
 @dataclass(slots=True)
-class _Spent:
-    """What a request has cost so far."""
+class _Call:
+    """What is asked for, and what it has cost so far."""
 
+    method: str
+    target: str
+    shown: str
+    headers: Mapping[str, str]
+    company: bool
+    body: bytes | None
+    priority: Priority
+    waiting: Callable[[float, str], None] | None
+    reader: Reader | None
     deadline: float
     requests: int = 0
     refusals: int = 0
@@ -110,9 +123,9 @@ class Client:
     """Sends requests for one principal.
 
     Args:
-        transport: Connections. Nothing but what is asked for goes over them: no cookies, no redirects.
-        api_url: Scheme, host and port that requests go to, and nowhere else.
-        auth: Adds the token.
+        transport: The way to Procore, and to nowhere else.
+        api_url: Scheme, host and port that it leads to.
+        auth: Gives the token.
         pacer: Quota.
         ledger: Counts what Procore watches.
         circuit: Holds requests back while the whole API is down.
@@ -123,9 +136,9 @@ class Client:
 
     def __init__(
         self,
-        transport: httpx.BaseTransport,
+        transport: Transport,
         api_url: str,
-        auth: httpx.Auth,
+        auth: Authorization,
         pacer: Pacer,
         ledger: RequestLedger,
         circuit: Circuit,
@@ -182,150 +195,147 @@ class Client:
             Unavailable: Attempts or time ran out.
             Stopped: Asked to stop while waiting.
         """
-        spent = _Spent(self._clock.monotonic() + self._limits.seconds)
-        shown = path.partition("?")[0]
-        url = f"{self._api_url}/{path.lstrip('/')}"
+        headers = _headers(company_id)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        target = quote(f"/{path.lstrip('/')}", safe=_UNRESERVED)
         if params:
-            url += f"{'&' if '?' in path else '?'}{urlencode(params, quote_via=quote)}"
-        headers, timeouts = _headers(company_id), self._limits.timeouts.as_dict()
-        request = httpx.Request(method, url, json=body, headers=headers, extensions={"timeout": timeouts})
+            target += f"{'&' if '?' in path else '?'}{urlencode(params, quote_via=quote)}"
+        call = _Call(
+            method,
+            target,
+            path.partition("?")[0],
+            headers,
+            company_id is not None,
+            None if body is None else orjson.dumps(body),
+            priority,
+            waiting,
+            reader,
+            self._clock.monotonic() + self._limits.seconds,
+        )
         retrying = Retrying(
             stop=stop_after_attempt(self._limits.attempts),
-            wait=lambda state: self._pause(state, spent),
+            wait=lambda state: self._pause(state, call),
             retry=retry_if_exception_type(_Transient),
-            sleep=lambda seconds: self._rest(seconds, shown, spent, waiting),
-            before_sleep=lambda state: self._say(state, shown),
+            sleep=lambda seconds: self._rest(seconds, call),
+            before_sleep=lambda state: self._say(state, call),
             reraise=True,
         )
         try:
-            return retrying(self._attempt, request, shown, priority, spent, waiting, reader)
+            return retrying(self._attempt, call)
         except _Transient as last:
-            raise _given_up(last, shown, f"{spent.requests} times over") from None
+            raise _given_up(last, call, f"{call.requests} times over") from None
 
-    def _attempt(
-        self,
-        request: httpx.Request,
-        shown: str,
-        priority: Priority,
-        spent: _Spent,
-        waiting: Callable[[float, str], None] | None,
-        reader: Reader | None,
-    ) -> Answer:
+    def _attempt(self, call: _Call) -> Answer:
         while True:
-            with self._circuit.passing(spent.deadline):
-                response, body, sent_at = self._authorised(request, priority, spent, waiting)
-            if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
-                return self._answer(response, body, sent_at, shown, spent, reader)
-            spent.refusals += 1
-            if spent.refusals > self._limits.refusals:
-                raise Unavailable(f"Procore refuses {shown} for quota, again and again.", status=429)
+            with self._circuit.passing(call.deadline):
+                reply, body, sent_at = self._authorised(call)
+            if reply.status != HTTPStatus.TOO_MANY_REQUESTS:
+                return self._answer(reply, body, sent_at, call)
+            call.refusals += 1
+            if call.refusals > self._limits.refusals:
+                raise Unavailable(f"Procore refuses {call.shown} for quota, again and again.", status=429)
 
-    def _authorised(
-        self,
-        request: httpx.Request,
-        priority: Priority,
-        spent: _Spent,
-        waiting: Callable[[float, str], None] | None,
-    ) -> tuple[httpx.Response, bytes, datetime]:
+    def _authorised(self, call: _Call) -> tuple[Reply, bytes, datetime]:
         """Send with a token; every request of the exchange is paced and counted, a renewed token's too."""
         if self._ready is not None:
             self._ready()
-        self._wait_for_slot(priority, spent, waiting)
-        flow = self._auth.sync_auth_flow(request)
+        self._wait_for_slot(call)
+        flow = self._auth.flow()
         try:
-            outgoing = next(flow)
+            authorization = next(flow)
         except BaseException:
             self._pacer.lost()
             raise
         while True:
-            found = self._exchange(outgoing, spent)
+            found = self._exchange(call, authorization)
             try:
-                outgoing = flow.send(found[0])
+                authorization = flow.send(found[0].status)
             except StopIteration:
                 return found
-            self._wait_for_slot(priority, spent, waiting)
+            self._wait_for_slot(call)
 
-    def _wait_for_slot(self, priority: Priority, spent: _Spent, waiting: Callable[[float, str], None] | None) -> None:
+    def _wait_for_slot(self, call: _Call) -> None:
         began = self._clock.monotonic()
-        self._pacer.acquire(priority, waiting)
-        spent.deadline += self._clock.monotonic() - began
+        self._pacer.acquire(call.priority, call.waiting)
+        call.deadline += self._clock.monotonic() - began
 
-    def _exchange(self, request: httpx.Request, spent: _Spent) -> tuple[httpx.Response, bytes, datetime]:
+    def _exchange(self, call: _Call, authorization: str) -> tuple[Reply, bytes, datetime]:
         """Send once; whatever comes of it, the pacer, the circuit and the ledger hear of it."""
         sent_at, began = self._pacer.server_time(), self._clock.monotonic()
-        spent.requests += 1
+        call.requests += 1
         with self._lock:
             self.requests += 1
         try:
-            response = self._transport.handle_request(request)
-            response.request = request
-        except httpx.TransportError as error:
+            headers = {**call.headers, "Authorization": authorization}
+            reply = self._transport.send(call.method, call.target, headers, call.body)
+        except NoAnswer as error:
             self._pacer.lost()
-            self._ledger.count(0, request)
+            self._ledger.count(0, call.target, {}, company=call.company)
             self._circuit.failed()
-            raise _Transient(_transport(error)) from None
+            raise _Transient(str(error)) from None
         except BaseException:
             self._pacer.lost()
             raise
         try:
-            date = self._heard(request, response, spent)
+            date = self._heard(call, reply)
             if date is not None:
                 sent_at = min(sent_at, date - (self._clock.monotonic() - began))
-            body = self._read(response, spent.deadline)
-        except httpx.TransportError as error:
+            body = self._read(call, reply)
+        except NoAnswer as error:
             self._circuit.failed()
-            raise _Transient(_transport(error)) from None
-        except httpx.DecodingError:
-            raise _Transient("a damaged answer came", httpx.codes.OK) from None
+            raise _Transient(str(error)) from None
+        except zlib.error:
+            raise _Transient("a damaged answer came", HTTPStatus.OK) from None
         finally:
-            response.close()
-        if response.status_code not in _DOWN:
+            reply.close()
+        if reply.status not in _DOWN:
             self._circuit.worked()
         else:
             self._circuit.failed()
         _log.debug(
             "request",
-            method=request.method,
-            path=request.url.path,
-            status=response.status_code,
+            method=call.method,
+            path=call.shown,
+            status=reply.status,
             milliseconds=round((self._clock.monotonic() - began) * 1000),
             bytes=len(body),
-            request_id=response.headers.get("x-request-id"),
+            request_id=reply.headers.get("x-request-id"),
         )
-        return response, body, datetime.fromtimestamp(int(sent_at), UTC)
+        return reply, body, datetime.fromtimestamp(int(sent_at), UTC)
 
-    def _heard(self, request: httpx.Request, response: httpx.Response, spent: _Spent) -> float | None:
+    def _heard(self, call: _Call, reply: Reply) -> float | None:
         """What an answer's headers say goes to the pacer and the ledger; the server's time, where they give it."""
-        date = _date(response.headers)
-        self._pacer.answered(self._report(response, spent.refusals), date)
-        self._ledger.count(response.status_code, request, response)
+        date = _date(reply.headers)
+        self._pacer.answered(self._report(reply, call.refusals), date)
+        self._ledger.count(reply.status, call.target, reply.headers, company=call.company)
         return date
 
-    def _read(self, response: httpx.Response, deadline: float) -> bytes:
-        encoding = response.headers.get("content-encoding", "").strip().lower()
+    def _read(self, call: _Call, reply: Reply) -> bytes:
+        encoding = reply.headers.get("content-encoding", "").strip().lower()
         if encoding not in _ENCODINGS:
             raise BadAnswer(
-                f"The answer for {response.request.url.path} is encoded in a way that was not asked for.",
+                f"The answer for {call.shown} is encoded in a way that was not asked for.",
                 "Check procore.api_url, and who answers there.",
             )
         chunks: list[bytes] = []
         size = 0
-        for chunk in response.iter_bytes():
+        for chunk in _unpacked(reply.pieces()) if encoding == "gzip" else reply.pieces():
             size += len(chunk)
             if size > self._limits.body:
                 raise BadAnswer(
-                    f"The answer for {response.request.url.path} is larger than {self._limits.body:,} bytes.",
+                    f"The answer for {call.shown} is larger than {self._limits.body:,} bytes.",
                     "Ask for smaller pages: page_size in a catalog entry of your own.",
                 )
-            if self._clock.monotonic() > deadline:
+            if self._clock.monotonic() > call.deadline:
                 raise _Transient("an answer did not come to its end")
             chunks.append(chunk)
         return b"".join(chunks)
 
-    def _report(self, response: httpx.Response, refusals: int) -> Report:
-        headers = response.headers
+    def _report(self, reply: Reply, refusals: int) -> Report:
+        headers = reply.headers
         reset = _number(headers.get("x-rate-limit-reset"))
-        refused = response.status_code == httpx.codes.TOO_MANY_REQUESTS
+        refused = reply.status == HTTPStatus.TOO_MANY_REQUESTS
         return Report(
             limit=_integer(headers.get("x-rate-limit-limit")),
             remaining=_integer(headers.get("x-rate-limit-remaining")),
@@ -354,52 +364,62 @@ class Client:
             return None
         return after
 
-    def _answer(
-        self,
-        response: httpx.Response,
-        body: bytes,
-        sent_at: datetime,
-        shown: str,
-        spent: _Spent,
-        reader: Reader | None,
-    ) -> Answer:
-        status = response.status_code
+    def _answer(self, reply: Reply, body: bytes, sent_at: datetime, call: _Call) -> Answer:
+        status = reply.status
         if status in _TRANSIENT:
-            raise _Transient(f"Procore answered {status}", status, self._asked_to_wait(response.headers))
-        if response.is_success:
-            read = None if reader is None else reader(body)
+            raise _Transient(f"Procore answered {status}", status, self._asked_to_wait(reply.headers))
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            read = None if call.reader is None else call.reader(body)
             try:
                 data, plain = parse(body) if read is None else (read, True)
             except ValueError:
-                raise _Transient("an unreadable answer came", httpx.codes.OK) from None
-            return Answer(data, response.headers, sent_at, spent.requests, len(body), plain)
-        raise _final(response, body, shown)
+                raise _Transient("an unreadable answer came", HTTPStatus.OK) from None
+            return Answer(data, reply.headers, sent_at, call.requests, len(body), plain)
+        raise _final(status, body, call.shown)
 
-    def _pause(self, state: RetryCallState, spent: _Spent) -> float:
+    def _pause(self, state: RetryCallState, call: _Call) -> float:
         error = state.outcome.exception() if state.outcome else None
-        spent.last = error if isinstance(error, _Transient) else None
+        call.last = error if isinstance(error, _Transient) else None
         drawn = wait_random_exponential(multiplier=0.5, max=self._limits.longest_pause)(state)
-        after = spent.last.after if spent.last else None
+        after = call.last.after if call.last else None
         return drawn if after is None else max(drawn, after)
 
-    def _rest(self, seconds: float, shown: str, spent: _Spent, waiting: Callable[[float, str], None] | None) -> None:
-        left = spent.deadline - self._clock.monotonic()
+    def _rest(self, seconds: float, call: _Call) -> None:
+        left = call.deadline - self._clock.monotonic()
         if seconds > left:
-            last = spent.last or _Transient("no answer came")
+            last = call.last or _Transient("no answer came")
             asked = f", and asks to wait {round(last.after)} s" if last.after is not None else ""
-            raise _given_up(last, shown, f"{spent.requests} times within {round(self._limits.seconds)} s{asked}")
-        if waiting is not None and seconds > 1.0:
-            waiting(seconds, "a retry")
+            raise _given_up(last, call, f"{call.requests} times within {round(self._limits.seconds)} s{asked}")
+        if call.waiting is not None and seconds > 1.0:
+            call.waiting(seconds, "a retry")
         self._clock.sleep(seconds)
 
-    def _say(self, state: RetryCallState, shown: str) -> None:
+    def _say(self, state: RetryCallState, call: _Call) -> None:
         error = state.outcome.exception() if state.outcome else None
-        _log.info("trying again", path=shown, why=str(error), attempt=state.attempt_number)
+        _log.info("trying again", path=call.shown, why=str(error), attempt=state.attempt_number)
 
 
-def _given_up(last: _Transient, shown: str, how_often: str) -> ApiError:
-    error = BadAnswer if last.status == httpx.codes.OK else Unavailable
-    return error(f"{_capital(str(last))} for {shown}, {how_often}.", "The next run tries again.", status=last.status)
+def _given_up(last: _Transient, call: _Call, how_often: str) -> ApiError:
+    error = BadAnswer if last.status == HTTPStatus.OK else Unavailable
+    return error(
+        f"{_capital(str(last))} for {call.shown}, {how_often}.", "The next run tries again.", status=last.status
+    )
+
+
+def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """A body that is packed by gzip (RFC 1952), in pieces of a bounded size however well it was packed.
+
+    Raises:
+        zlib.error: It is damaged, or ends too early.
+    """
+    unpacker, came = zlib.decompressobj(_GZIP), False
+    for piece in pieces:
+        came = True
+        yield unpacker.decompress(piece, _UNPACKED)
+        while unpacker.unconsumed_tail:
+            yield unpacker.decompress(unpacker.unconsumed_tail, _UNPACKED)
+    if came and not unpacker.eof:
+        raise zlib.error
 
 
 def _headers(company_id: int | None) -> dict[str, str]:
@@ -409,8 +429,8 @@ def _headers(company_id: int | None) -> dict[str, str]:
     return headers
 
 
-def _final(response: httpx.Response, body: bytes, shown: str) -> ApiError:
-    status, reason = response.status_code, _reason(body)
+def _final(status: int, body: bytes, shown: str) -> ApiError:
+    reason = _reason(body)
     words = f": {reason}" if reason else ""
     if status in _REFUSED:
         return Refused(
@@ -419,14 +439,14 @@ def _final(response: httpx.Response, body: bytes, shown: str) -> ApiError:
             status=status,
             reason=reason,
         )
-    if status == httpx.codes.UNAUTHORIZED:
+    if status == HTTPStatus.UNAUTHORIZED:
         return Unauthorized(
             f"Procore does not accept the token for {shown}{words}.",
             "Check the app's credentials and company: syncd check",
             status=status,
             reason=reason,
         )
-    if response.is_redirect:
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return BadAnswer(
             f"Procore answered {status} for {shown}: a redirect, which syncd does not follow.",
             "Check procore.api_url.",
@@ -447,14 +467,6 @@ def _reason(body: bytes) -> str:
             text = value if isinstance(value, str) else orjson.dumps(value).decode()
             return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)[:_REASON_LENGTH].strip(" .")
     return ""
-
-
-def _transport(error: httpx.TransportError) -> str:
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return "Procore cannot be reached"
-    if isinstance(error, httpx.TimeoutException):
-        return "Procore did not answer in time"
-    return "the connection broke"
 
 
 def _date(headers: Mapping[str, str]) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -24,6 +24,59 @@ class Clock(Protocol):
 
     def stopping(self) -> bool:
         """Whether the program was asked to stop."""
+
+
+class NoAnswer(Exception):
+    """No answer came, or not all of it; its text says what happened, as the beginning of a sentence."""
+
+
+class Reply(Protocol):
+    """An answer: its head, and its body on the way.
+
+    Attributes:
+        status: HTTP status.
+        headers: By their names in small letters.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body as it comes, encoded as it is.
+
+        Raises:
+            NoAnswer: It does not come to its end.
+        """
+
+    def close(self) -> None:
+        """Let go of it, read or not."""
+
+
+class Transport(Protocol):
+    """The way to one origin, and to no other."""
+
+    def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        """Send a request, and wait for the answer's head.
+
+        Args:
+            method: GET or POST.
+            target: Path and query (RFC 9112, 3.2.1), percent-encoded.
+            headers: Besides Host and what the body needs.
+            body: What is sent.
+
+        Raises:
+            NoAnswer: None came.
+        """
+
+    def close(self) -> None:
+        """Close its connections."""
+
+
+class Authorization(Protocol):
+    """What makes requests somebody's."""
+
+    def flow(self) -> Generator[str, int, None]:
+        """Values of the Authorization header, each for one request, whose status it is sent."""
 
 
 class QuotaStore(Protocol):

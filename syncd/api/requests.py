@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC
-
-import httpx
 
 from syncd.api.ports import Clock, Observation, RequestStore
 
@@ -28,11 +27,18 @@ class RequestLedger:
         self._counts: Counter[Observation] = Counter()
         self._flushed = clock.monotonic()
 
-    def count(self, status: int, request: httpx.Request, response: httpx.Response | None = None) -> None:
-        """Count a request that was answered (or, with status 0, was not)."""
+    def count(self, status: int, target: str, headers: Mapping[str, str], *, company: bool) -> None:
+        """Count a request.
+
+        Args:
+            status: Of its answer; 0: none came.
+            target: Where it went.
+            headers: Of its answer.
+            company: Whether it named one.
+        """
         hour = self._clock.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         with self._lock:
-            self._counts[Observation(hour, status, _kind(request, response))] += 1
+            self._counts[Observation(hour, status, _kind(target, headers, company=company))] += 1
             if self._clock.monotonic() - self._flushed < _FLUSH_SECONDS:
                 return
         self.flush()
@@ -46,9 +52,9 @@ class RequestLedger:
             self._store.add(counts)
 
 
-def _kind(request: httpx.Request, response: httpx.Response | None) -> str:
-    if "procore-company-id" not in request.headers:
+def _kind(target: str, headers: Mapping[str, str], *, company: bool) -> str:
+    if not company:
         return "missing_company"
-    if response is not None and ("deprecation" in response.headers or "sunset" in response.headers):
+    if "deprecation" in headers or "sunset" in headers:
         return "deprecated"
-    return "" if request.url.path.startswith("/rest/") else "private"
+    return "" if target.startswith("/rest/") else "private"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import ssl
 from collections.abc import Callable
 
 from syncd.api import httpx
 from syncd.api.circuit import Circuit
 from syncd.api.client import Client
+from syncd.api.connections import Connections, OverHttpx
 from syncd.api.pacer import Pacer
+from syncd.api.ports import Clock, Transport
 from syncd.api.proxy import proxy_for
 from syncd.api.quota import quota_of
 from syncd.api.requests import RequestLedger
@@ -48,10 +51,8 @@ class Procore:
     ) -> None:
         self._url = keys.api_url
         self._clock = kit.clock
-        authorities = httpx.create_ssl_context()
-        self._transport = transport or httpx.HTTPTransport(
-            verify=authorities, limits=_CONNECTIONS, proxy=proxy_for(keys.api_url, os.environ)
-        )
+        authorities = _authorities(keys)
+        self._transport = _way(keys.api_url, kit.clock, authorities, transport)
         self._http = httpx.Client(verify=authorities, transport=transport, follow_redirects=False)
         secret = Secret(keys.client_secret.get_secret_value())
         app = oauth.App(keys.login_url, keys.client_id, secret, keys.redirect_uri)
@@ -72,7 +73,7 @@ class Procore:
         client = Client(
             self._transport,
             self._url,
-            Bearer(manager, self._url),
+            Bearer(manager),
             self.pacer,
             self.ledger,
             self._circuit,
@@ -93,3 +94,18 @@ class Procore:
         finally:
             self._http.close()
             self._transport.close()
+
+
+def _authorities(keys: ProcoreSettings) -> ssl.SSLContext:
+    """Whom to believe; nobody where nothing is asked over TLS, as reading their certificates takes a twentieth of a start."""
+    if any(url.startswith("https:") for url in (keys.login_url, keys.api_url)):
+        return httpx.create_ssl_context()
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _way(url: str, clock: Clock, authorities: ssl.SSLContext, instead: httpx.BaseTransport | None) -> Transport:
+    """The way to the API: straight, by a proxy that the environment names, or by what stands in the network's place."""
+    proxy = proxy_for(url, os.environ)
+    if instead is None and proxy is None:
+        return Connections(url, clock, authorities)
+    return OverHttpx(instead or httpx.HTTPTransport(verify=authorities, limits=_CONNECTIONS, proxy=proxy), url)

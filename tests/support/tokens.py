@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -152,6 +152,13 @@ class MemoryFailures:
 
     def worked(self, principal: str) -> None:
         self.errors.pop(principal, None)
+
+
+class Known:
+    """A token that is known and never changes."""
+
+    def flow(self) -> Generator[str, int, None]:
+        yield "Bearer known"
 
 
 class Endpoint:

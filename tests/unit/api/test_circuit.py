@@ -11,9 +11,11 @@ import pytest
 from structlog.testing import capture_logs
 from support.fake import FakeClock
 from support.hurried import HurriedClock
+from support.tokens import Known
 
 from syncd.api.circuit import Circuit
 from syncd.api.client import Client, Limits
+from syncd.api.connections import OverHttpx
 from syncd.api.pacer import MemoryQuota, Pacer
 from syncd.api.requests import RequestLedger
 from syncd.errors import Stopped, Unavailable
@@ -64,9 +66,9 @@ RATE = {"X-Rate-Limit-Limit": "5000", "X-Rate-Limit-Remaining": "4900"}
 
 def client_of(server: Server, clock: HurriedClock) -> Client:
     return Client(
-        httpx.MockTransport(server),
+        OverHttpx(httpx.MockTransport(server), "https://api.procore.com"),
         "https://api.procore.com",
-        httpx.Auth(),
+        Known(),
         Pacer(MemoryQuota(), clock),
         RequestLedger(Uncounted(), clock),
         Circuit(clock),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -9,10 +11,12 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 from support.fake import FakeClock
+from support.tokens import Known
 
 from syncd import __version__
 from syncd.api.circuit import Circuit
-from syncd.api.client import Client
+from syncd.api.client import Client, Limits
+from syncd.api.connections import OverHttpx
 from syncd.api.pacer import MemoryQuota, Pacer
 from syncd.api.ports import Observation
 from syncd.api.requests import RequestLedger
@@ -36,7 +40,7 @@ class Counts:
 class Bench:
     """A client whose clock obeys and whose server is a function."""
 
-    def __init__(self, answer: Callable[[httpx.Request], httpx.Response]) -> None:
+    def __init__(self, answer: Callable[[httpx.Request], httpx.Response], limits: Limits | None = None) -> None:
         self.clock = FakeClock()
         self.seen: list[httpx.Request] = []
 
@@ -44,12 +48,12 @@ class Bench:
             self.seen.append(request)
             return answer(request)
 
-        transport = httpx.MockTransport(handle)
+        transport = OverHttpx(httpx.MockTransport(handle), "https://api.procore.com")
         pacer = Pacer(MemoryQuota(), self.clock)
         self.ledger = RequestLedger(Counts(), self.clock)
         circuit = Circuit(self.clock)
         self.client = Client(
-            transport, "https://api.procore.com", httpx.Auth(), pacer, self.ledger, circuit, self.clock
+            transport, "https://api.procore.com", Known(), pacer, self.ledger, circuit, self.clock, limits
         )
 
     def get(self) -> Any:
@@ -88,6 +92,13 @@ def test_what_passes_is_tried_again(status: int) -> None:
 @pytest.mark.parametrize("error", [httpx.ConnectError("x"), httpx.ReadTimeout("x"), httpx.ReadError("x")])
 def test_a_network_that_fails_once_is_tried_again(error: Exception) -> None:
     assert Bench(once(error)).get() == [1]
+
+
+@pytest.mark.parametrize("path", ["//elsewhere.example/x", "https://elsewhere.example/x", "/../@elsewhere.example"])
+def test_the_token_goes_to_the_configured_host_whatever_the_path_says(path: str) -> None:
+    bench = Bench(lambda request: httpx.Response(200, json=[]))
+    bench.client.send("GET", path, (), 4266)
+    assert [(one.url.host, one.headers["Authorization"]) for one in bench.seen] == [("api.procore.com", "Bearer known")]
 
 
 def test_an_unreadable_body_is_tried_again_and_then_not_believed() -> None:
@@ -161,6 +172,28 @@ def test_an_answer_beyond_all_bounds_is_not_read_to_its_end() -> None:
         bench.get()
     assert len(bench.seen) == 1
     assert sent < 2_000
+
+
+def packed(content: bytes) -> httpx.Response:
+    return httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=iter([content]))
+
+
+def test_a_packed_answer_is_unpacked_and_never_beyond_all_bounds() -> None:
+    assert Bench(lambda _: packed(gzip.compress(b"[1, 2]"))).get() == [1, 2]
+    bomb = gzip.compress(b" " * 40_000_000)
+    bench = Bench(lambda _: packed(bomb), Limits(body=2_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadAnswer, match="larger than"):
+            bench.get()
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("damaged", [b"not gzip at all", gzip.compress(b"[1, 2]")[:-6]], ids=["not packed", "cut"])
+def test_a_damaged_packed_answer_is_asked_for_again(damaged: bytes) -> None:
+    assert Bench(once(packed(damaged))).get() == [1]
 
 
 def test_an_answer_nested_without_end_is_one_error_and_no_crash() -> None:
