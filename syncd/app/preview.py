@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import inspect
-
 from syncd.api.counting import requests_of
 from syncd.app.kit import Silent
 from syncd.app.parts import Parts
@@ -22,6 +20,7 @@ from syncd.jobs.resources import engine_options
 from syncd.jobs.resources_options import ResourcesOptions
 from syncd.model import Principal
 from syncd.planning import JobPlan, Plan, PlannedTable, plan_of
+from syncd.storage.existing import existing_columns
 from syncd.storage.layouts import check_tables
 from syncd.storage.schema import tables_of
 
@@ -129,12 +128,11 @@ class Preview:
 
     def _planned_tables(self, resources: Sequence[str]) -> Iterator[PlannedTable]:
         with self._parts.database.read() as connection:
-            inspector = inspect(connection)
-            have = set(inspector.get_table_names())
             for resource in resources:
                 planned = tables_of(self._parts.catalog.layout(resource))
-                for made in (planned.root, *planned.children.values()):
+                made_of = (planned.root, *planned.children.values())
+                have = existing_columns(connection, [made.name for made in made_of])
+                for made in made_of:
                     columns = tuple(column.name for column in made.columns)
-                    old = {one["name"] for one in inspector.get_columns(made.name)} if made.name in have else set()
-                    new = tuple(column for column in columns if column not in old)
+                    new = tuple(column for column in columns if column not in have.get(made.name, ()))
                     yield PlannedTable(made.name, resource, columns, new)

@@ -20,7 +20,7 @@ from syncd.errors import ConfigError
 from syncd.storage import tables as own
 from syncd.storage.database import Database, Now
 from syncd.storage.lookups import Lookups
-from syncd.storage.schema import Tables, create_or_extend, tables_of
+from syncd.storage.schema import create_or_extend
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,31 +79,27 @@ class Layouts:
                 self._record(connection, form, additions, run_id)
                 recorded = _additions(connection, layout.resource)
                 made = _made(connection, layout_of(form.resource, recorded, form.reserved))
-            wider = next((one.layout for one in forms if one.layout == made.layout), None)
+            wider = next((one.layout for one in forms if one.layout == made), None)
             if wider is None:
                 # The other forms are opened anew; runs under way go on with what they have.
                 self._lookups.pop(layout.resource, None)
-                wider = self._shared(made)
+                wider = made
                 self._forms[layout.resource] = [_Form(form.resource, form.reserved, wider)]
             return wider
 
     def lookups(self, layout: Layout) -> Lookups:
         """The SQL tables of a layout, with their queries."""
         made = self._lookups.get(layout.resource, ())
-        held = next((one for one in made if one.tables.layout is layout), None)
-        return self._keep(tables_of(layout)) if held is None else held
-
-    def _keep(self, tables: Tables) -> Lookups:
-        held = Lookups(tables, self._database.engine.dialect)
-        name = tables.layout.resource
-        self._lookups[name] = (*self._lookups.get(name, ()), held)
+        held = next((one for one in made if one.layout is layout), None)
+        if held is None:
+            held = Lookups(layout, self._database.engine.dialect)
+            self._lookups[layout.resource] = (*made, held)
         return held
 
-    def _shared(self, made: Tables) -> Layout:
-        """The layout of these tables as it is known already, or theirs, which are kept then."""
-        known = (form.layout for form in self._forms[made.layout.resource])
-        layout = next((one for one in known if one == made.layout), None)
-        return self._keep(made).tables.layout if layout is None else layout
+    def _shared(self, made: Layout) -> Layout:
+        """A layout as it is known already."""
+        known = (form.layout for form in self._forms[made.resource])
+        return next((one for one in known if one == made), made)
 
     def _record(self, connection: Connection, form: _Form, additions: Sequence[Addition], run_id: str) -> None:
         name = form.resource.name
@@ -143,11 +139,10 @@ def check_tables(connection: Connection, resources: Collection[str]) -> None:
         )
 
 
-def _made(connection: Connection, layout: Layout) -> Tables:
-    """Make what is missing in the database; the tables with the types that columns have there."""
-    tables = tables_of(layout)
-    types = create_or_extend(connection, tables)
-    return tables_of(retyped(layout, types)) if types else tables
+def _made(connection: Connection, layout: Layout) -> Layout:
+    """Make what is missing in the database; the layout with the types that columns have there."""
+    types = create_or_extend(connection, layout)
+    return retyped(layout, types) if types else layout
 
 
 def _additions(connection: Connection, resource: str) -> list[Addition]:

@@ -3,41 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, Connection, Delete, Table, and_, any_, bindparam, delete, func, literal_column, select
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    Connection,
+    Delete,
+    Select,
+    Table,
+    and_,
+    any_,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ColumnElement
 
 from syncd.catalog.layout import PARENT_ID, RECORD_ID, Layout
 from syncd.model import Key, Known, Partition
 from syncd.storage.lists import listed, lists_of
-from syncd.storage.schema import DELETED_AT, HASH, PARENT, SEEN_BY, Tables
+from syncd.storage.schema import DELETED_AT, HASH, PARENT, SEEN_BY, Tables, tables_of
 from syncd.storage.statement import Statement
 from syncd.storage.where import has_key, in_scope, record_id
 
 
 class Lookups:
-    """The statements of one resource.
+    """The tables and statements of one resource, each made when it is needed first.
 
     Args:
-        tables: Its tables.
+        layout: What its tables are made from.
         dialect: Of which database.
     """
 
-    def __init__(self, tables: Tables, dialect: Dialect) -> None:
-        self.tables = tables
-        self._layout: Layout = tables.layout
+    def __init__(self, layout: Layout, dialect: Dialect) -> None:
+        self.layout = layout
+        self._dialect = dialect
         self._sqlite = dialect.name == "sqlite"
-        self._scope = tuple(column.name for column in self._layout.id_scope)
-        root = tables.root
-        self._columns = [root.c[name] for name in self._layout.key]
-        parent: ColumnElement[str] = root.c[PARENT] if tables.has_parent else literal_column("''")
-        facts = (root.c[HASH], root.c[DELETED_AT].is_not(None), root.c[SEEN_BY], parent)
-        self._known = select(*self._columns, *facts)
-        self._known_of_one = Statement(self._known.where(self._in_scope(), self._has_key()), dialect)
-        self._emptied = [self._of_records(child) for child in tables.children.values()]
+        self._scope = tuple(column.name for column in layout.id_scope)
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The SQL tables."""
+        return tables_of(self.layout)
+
+    @cached_property
+    def _columns(self) -> Sequence[Column[Any]]:
+        return [self.tables.root.c[name] for name in self.layout.key]
+
+    @cached_property
+    def _known(self) -> Select[Any]:
+        root = self.tables.root
+        parent: ColumnElement[str] = root.c[PARENT] if self.tables.has_parent else literal_column("''")
+        return select(*self._columns, root.c[HASH], root.c[DELETED_AT].is_not(None), root.c[SEEN_BY], parent)
+
+    @cached_property
+    def _known_of_one(self) -> Statement:
+        return Statement(self._known.where(self._in_scope(), self._has_key()), self._dialect)
+
+    @cached_property
+    def _emptied(self) -> Sequence[Delete]:
+        return [self._of_records(child) for child in self.tables.children.values()]
 
     def _in_scope(self) -> ColumnElement[bool]:
         return and_(True, *(self.tables.root.c[name] == bindparam(name) for name in self._scope))
@@ -62,8 +93,8 @@ class Lookups:
         else:
             root = self.tables.root
             where = (
-                in_scope(self._layout, root, partition),
-                has_key(self._layout, root, keys, sqlite=self._sqlite),
+                in_scope(self.layout, root, partition),
+                has_key(self.layout, root, keys, sqlite=self._sqlite),
             )
             rows = [tuple(row) for row in connection.execute(self._known.where(*where))]
         principal = partition.principal

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, inspect, select
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, select
 
 from syncd.errors import SchemaMismatch
 from syncd.storage.database import Database
+from syncd.storage.existing import existing_columns
 from syncd.storage.tables import metadata
 
 HEAD = "0001"
@@ -88,7 +89,7 @@ def _set_up(database: Database) -> str | None:
 
 
 def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table(_VERSION_TABLE):
+    if not existing_columns(connection, [_VERSION_TABLE]):
         return None
     version = connection.execute(select(_version)).scalar()
     return None if version is None else str(version)

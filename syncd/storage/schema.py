@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     JSON,
@@ -22,7 +22,6 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
-    inspect,
     select,
     text,
 )
@@ -34,6 +33,7 @@ from syncd.catalog.layout import CONTENT_KEY, PARENT_ID, POSITION, RECORD_ID, Co
 from syncd.catalog.layout import Column as LayoutColumn
 from syncd.catalog.layout import Table as LayoutTable
 from syncd.storage.database import JSON_TEXT
+from syncd.storage.existing import Columns, existing_columns
 
 SYNCED_AT = "_syncd_synced_at"
 DELETED_AT = "_syncd_deleted_at"
@@ -45,7 +45,7 @@ MISFITS = "_syncd_misfits"
 PATH = "path"
 """In a column's `info`: where its field stands in the record, as misfits are named."""
 
-_MOMENT = DateTime(timezone=True)
+_MOMENT, _TEXT = DateTime(timezone=True), Text()
 
 
 class JsonText(JSON):
@@ -100,70 +100,84 @@ class Tables:
         return PARENT in self.root.c
 
 
+class _Field(NamedTuple):
+    """A column as it shall be."""
+
+    name: str
+    type: TypeEngine[Any]
+    required: bool = False
+    path: str | None = None
+
+    def column(self) -> Column[Any]:
+        info = None if self.path is None else {PATH: self.path}
+        return Column(self.name, self.type, nullable=not self.required, autoincrement=False, info=info)
+
+
 def tables_of(layout: Layout) -> Tables:
     """The SQLAlchemy tables of a layout."""
     metadata = MetaData()
-    root = _root(layout, metadata)
-    below = {table.name: table for table in layout.tables() if table.depth}
-    enclosing = {child.name: table for table in layout.tables() for child in table.children}
-    children = {
-        name: _child(layout, table, enclosing[name], metadata) for name, table in below.items()
-    }  # fmt: skip
-    return Tables(layout, root, children)
-
-
-def _root(layout: Layout, metadata: MetaData) -> Table:
-    columns = [
-        Column(c.name, sql_type(c.type), nullable=c not in layout.id_scope, autoincrement=False) for c in layout.scope
-    ]
-    if layout.content_key:
-        columns.append(Column(CONTENT_KEY, Text(), nullable=False))
-    keys = set(layout.primary_key)
-    columns += [
-        Column(c.name, sql_type(c.type), nullable=c.name not in keys, autoincrement=False, info=_info(c))
-        for c in layout.table.columns
-    ]
-    columns += [
-        Column(SYNCED_AT, _MOMENT, nullable=False),
-        Column(DELETED_AT, _MOMENT),
-        Column(RUN_ID, Text(), nullable=False),
-        Column(HASH, LargeBinary(), nullable=False),
-        Column(SEEN_BY, Text(), nullable=False),
-        Column(MISFITS, JSON()),
-    ]
-    parented = len(layout.scope) > len(layout.id_scope)
-    if parented:
-        columns.append(Column(PARENT, Text(), nullable=False))
-    table = Table(layout.table.name, metadata, *columns, PrimaryKeyConstraint(*layout.primary_key))
-    if parented:
+    root, *children = layout.tables()
+    fields = _fields_of(layout)
+    columns = [field.column() for field in fields[root.name]]
+    table = Table(root.name, metadata, *columns, PrimaryKeyConstraint(*layout.primary_key))
+    if PARENT in table.c:
         scope = [table.c[c.name] for c in layout.id_scope]
-        Index(f"ix_{layout.table.name}_parent"[:63], *scope, table.c[PARENT])
-    return table
+        Index(f"ix_{root.name}_parent"[:63], *scope, table.c[PARENT])
+    below = {
+        child.name: Table(
+            child.name,
+            metadata,
+            *(field.column() for field in fields[child.name]),
+            PrimaryKeyConstraint(*layout.child_key(child)),
+        )
+        for child in children
+    }
+    return Tables(layout, table, below)
 
 
-def _child(layout: Layout, table: LayoutTable, enclosing: LayoutTable, metadata: MetaData) -> Table:
-    key = layout.child_key(table)
-    columns: list[Column[Any]] = [
-        Column(c.name, sql_type(c.type), nullable=False, autoincrement=False) for c in layout.id_scope
+def _fields_of(layout: Layout) -> dict[str, list[_Field]]:
+    """The columns of each table."""
+    enclosing = {child.name: table for table in layout.tables() for child in table.children}
+    return {
+        table.name: _of_child(layout, table, enclosing[table.name]) if table.depth else _of_root(layout)
+        for table in layout.tables()
+    }
+
+
+def _of_root(layout: Layout) -> list[_Field]:
+    keys = set(layout.primary_key)
+    parented = len(layout.scope) > len(layout.id_scope)
+    return [
+        *(_Field(c.name, sql_type(c.type), c in layout.id_scope) for c in layout.scope),
+        *([_Field(CONTENT_KEY, _TEXT, required=True)] if layout.content_key else []),
+        *(_data(c, required=c.name in keys) for c in layout.table.columns),
+        _Field(SYNCED_AT, _MOMENT, required=True),
+        _Field(DELETED_AT, _MOMENT),
+        _Field(RUN_ID, _TEXT, required=True),
+        _Field(HASH, LargeBinary(), required=True),
+        _Field(SEEN_BY, _TEXT, required=True),
+        _Field(MISFITS, JSON()),
+        *([_Field(PARENT, _TEXT, required=True)] if parented else []),
     ]
-    if RECORD_ID in key:
-        columns.append(Column(RECORD_ID, sql_type(record_id_type(layout)), nullable=False))
-    columns += [
-        Column(PARENT_ID, sql_type(_parent_id_type(layout, table, enclosing)), nullable=False),
-        Column(POSITION, Integer(), nullable=False, autoincrement=False),
-    ]
-    columns += [Column(c.name, sql_type(c.type), info=_info(c)) for c in table.columns]
-    columns += [
-        Column(SYNCED_AT, _MOMENT, nullable=False),
-        Column(DELETED_AT, _MOMENT),
-        Column(RUN_ID, Text(), nullable=False),
-        Column(MISFITS, JSON()),
-    ]
-    return Table(table.name, metadata, *columns, PrimaryKeyConstraint(*key))
 
 
-def _info(column: LayoutColumn) -> dict[str, str]:
-    return {PATH: ".".join(column.path)}
+def _of_child(layout: Layout, table: LayoutTable, enclosing: LayoutTable) -> list[_Field]:
+    deep = RECORD_ID in layout.child_key(table)
+    return [
+        *(_Field(c.name, sql_type(c.type), required=True) for c in layout.id_scope),
+        *([_Field(RECORD_ID, sql_type(record_id_type(layout)), required=True)] if deep else []),
+        _Field(PARENT_ID, sql_type(_parent_id_type(layout, table, enclosing)), required=True),
+        _Field(POSITION, Integer(), required=True),
+        *(_data(c) for c in table.columns),
+        _Field(SYNCED_AT, _MOMENT, required=True),
+        _Field(DELETED_AT, _MOMENT),
+        _Field(RUN_ID, _TEXT, required=True),
+        _Field(MISFITS, JSON()),
+    ]
+
+
+def _data(column: LayoutColumn, *, required: bool = False) -> _Field:
+    return _Field(column.name, sql_type(column.type), required, ".".join(column.path))
 
 
 def record_id_type(layout: Layout) -> ColumnType:
@@ -181,30 +195,40 @@ def _parent_id_type(layout: Layout, table: LayoutTable, enclosing: LayoutTable) 
     return "bigint" if own == "bigint" else "text"
 
 
-def create_or_extend(connection: Connection, tables: Tables) -> dict[tuple[str, str], ColumnType]:
+def create_or_extend(connection: Connection, layout: Layout) -> dict[tuple[str, str], ColumnType]:
     """Make what is missing.
 
     Args:
         connection: In a transaction of `Database.define`.
-        tables: As they shall be.
+        layout: What its tables shall be.
 
     Returns:
-        Columns that exist with another type than the layout's, and that type.
+        Columns that exist with another type than the layout's, by table and name, and that type.
     """
     found: dict[tuple[str, str], ColumnType] = {}
-    all_tables = (tables.root, *tables.children.values())
-    existing = _columns(connection, [table.name for table in all_tables])
-    for table in all_tables:
+    fields = _fields_of(layout)
+    existing = existing_columns(connection, [*fields])
+    # Most runs find all in place, and a run that writes nothing needs no tables of SQLAlchemy's.
+    if any(field.name not in existing.get(name, ()) for name, wanted in fields.items() for field in wanted):
+        _complete(connection, tables_of(layout), existing)
+    for name, have in existing.items():
+        found |= {(name, column): kind for column, kind in _other_types(fields[name], have).items()}
+    return found
+
+
+def _complete(connection: Connection, tables: Tables, existing: Mapping[str, Columns]) -> None:
+    fields = _fields_of(tables.layout)
+    for table in (tables.root, *tables.children.values()):
         have = existing.get(table.name)
         if have is None:
             _create(connection, table)
             continue
-        other = _other_types(table, have)
-        found |= {(table.name, name): kind for name, kind in other.items()}
         missing = [column for column in table.columns if column.name not in have]
         if not missing:
             continue
-        as_made = not other and have.keys() <= {column.name for column in table.columns}
+        as_made = not _other_types(fields[table.name], have) and have.keys() <= {
+            column.name for column in table.columns
+        }
         if connection.dialect.name == "sqlite" and as_made and _holds_nothing(connection, table):
             # SQLite reads its whole schema again for each column that is added, for a table only that table's.
             connection.execute(DropTable(table))
@@ -212,17 +236,15 @@ def create_or_extend(connection: Connection, tables: Tables) -> dict[tuple[str, 
             continue
         for column in missing:
             _add_column(connection, table, column)
-    return found
 
 
-def _other_types(table: Table, have: Mapping[str, TypeEngine[Any]]) -> dict[str, ColumnType]:
+def _other_types(fields: Sequence[_Field], have: Columns) -> dict[str, ColumnType]:
     """Those of a table's columns that exist with another type, and that type."""
     found: dict[str, ColumnType] = {}
-    for column in table.columns:
-        if column.name in have:
-            actual, wanted = _kind(have[column.name]), _kind(column.type)
-            if actual is not None and wanted is not None and actual != wanted:
-                found[column.name] = actual
+    for field in fields:
+        actual, wanted = have.get(field.name), _kind(field.type)
+        if actual is not None and wanted is not None and actual != wanted:
+            found[field.name] = actual
     return found
 
 
@@ -241,16 +263,6 @@ def _holds_nothing(connection: Connection, table: Table) -> bool:
     return own.issuperset(connection.scalars(things, {"name": table.name}))
 
 
-def _columns(connection: Connection, names: Sequence[str]) -> dict[str, dict[str, TypeEngine[Any]]]:
-    """Those of these tables that exist, each with its columns' types; the others, however many, are not looked at."""
-    inspector = inspect(connection)
-    if connection.dialect.name == "postgresql":
-        found = {table: columns for (_, table), columns in inspector.get_multi_columns(filter_names=names).items()}
-    else:
-        found = {name: inspector.get_columns(name) for name in names if inspector.has_table(name)}
-    return {name: {column["name"]: column["type"] for column in columns} for name, columns in found.items()}
-
-
 def _add_column(connection: Connection, table: Table, column: Column[Any]) -> None:
     """Add a nullable column, which rewrites nothing, so that readers wait for an instant at most."""
     preparer = connection.dialect.identifier_preparer
@@ -261,7 +273,7 @@ def _add_column(connection: Connection, table: Table, column: Column[Any]) -> No
 
 
 def _kind(kind: TypeEngine[Any]) -> ColumnType | None:
-    """The column type that a reflected SQL type stands for; None where syncd would not have made it."""
+    """The column type that a SQL type stands for; None where no field of a record has it."""
     kinds: tuple[tuple[type, ColumnType], ...] = (
         (Boolean, "boolean"),
         (DateTime, "timestamp"),
