@@ -89,7 +89,7 @@ class SqliteRows:
         # Constants cost a statement what they would cost a row: they are not looked for where there are few of these.
         same = _constants(filled) if sum(len(block[0]) for block in filled) >= _TOGETHER else {}
         own = [number for number in range(len(columns)) if number not in same]
-        rows = list(chain.from_iterable(zip(*(block[number] for number in own), strict=True) for block in filled))
+        values = list(chain.from_iterable(_in_rows([block[number] for number in own]) for block in filled))
         constants = tuple(same.values())
         target = connection.dialect.identifier_preparer.format_table(table)
         names = _names(connection, [columns[number] for number in (*own, *same)])
@@ -97,14 +97,21 @@ class SqliteRows:
         head = f"INSERT INTO {target} ({names}) SELECT {taken} FROM (VALUES "
         one, tail = f"({', '.join('?' * len(own))})", f") AS own WHERE true {conflict}"
         together = max(1, min(_TOGETHER, _MOST_VALUES // len(columns)))
-        whole = len(rows) // together * together
-        if whole:
-            many = head + ", ".join([one] * together) + tail
-            starts = range(0, whole, together)
-            values = [(*constants, *chain.from_iterable(rows[start : start + together])) for start in starts]
-            connection.exec_driver_sql(many, values)
-        if whole < len(rows):
-            connection.exec_driver_sql(head + one + tail, [(*constants, *row) for row in rows[whole:]])
+        whole = len(values) // (together * len(own)) * together * len(own)
+        for rows, start, end in ((together, 0, whole), (1, whole, len(values))):
+            width = rows * len(own)
+            bound = [(*constants, *values[first : first + width]) for first in range(start, end, width)]
+            if bound:
+                connection.exec_driver_sql(head + ", ".join([one] * rows) + tail, bound)
+
+
+def _in_rows(columns: Sequence[Column]) -> list[Any]:
+    """The values of columns, row after row: a tuple per row would take five times as long."""
+    width, count = len(columns), len(columns[0])
+    values: list[Any] = [None] * (width * count)
+    for number, column in enumerate(columns):
+        values[number::width] = column
+    return values
 
 
 def _columns(blocks: Sequence[Block]) -> Iterator[Sequence[Column]]:
