@@ -23,6 +23,8 @@ CONNECT_SECONDS = 10.0
 STEP_SECONDS = 60.0
 _UNUSED_SECONDS = 60.0
 """A connection that was not used for so long is closed: servers and firewalls drop theirs, and say nothing."""
+_FRESH_SECONDS = 0.5
+"""A connection that was used within so many is not looked at: each look is a chance for other threads to go first."""
 _MOST = 64
 """Connections in use at the same time."""
 _PIECE = 2**18
@@ -78,7 +80,8 @@ class Connections:
         """One that was used before, if there is one that is still good."""
         while self._idle:
             connection, since = self._idle.pop()
-            if self._clock.monotonic() - since < _UNUSED_SECONDS and not _has_word(connection.sock):
+            rested = self._clock.monotonic() - since
+            if rested < _FRESH_SECONDS or (rested < _UNUSED_SECONDS and not _has_word(connection.sock)):
                 return connection
             connection.close()
         return None

@@ -129,10 +129,11 @@ def test_an_answer_in_chunks_is_read_whole_and_its_connection_used_again(serve: 
 
 
 def test_a_connection_that_the_server_closed_meanwhile_costs_no_request(serve: Serve) -> None:
-    server = serve(EMPTY, CLOSE, EMPTY)
-    with connected(server) as way:
+    server, clock = serve(EMPTY, CLOSE, EMPTY), FakeClock()
+    with connected(server, clock=clock) as way:
         asked(way)
         server.ended.acquire(timeout=10)
+        clock.advance(seconds=1)
         assert asked(way) == b"[]"
     assert (server.connections, len(server.requests)) == (2, 2)
 
