@@ -13,6 +13,7 @@ import ssl
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,6 +22,7 @@ from syncd.api.ports import Clock, NoAnswer, Reply
 
 CONNECT_SECONDS = 10.0
 STEP_SECONDS = 60.0
+"""Of one step of an exchange."""
 _UNUSED_SECONDS = 60.0
 """A connection that was not used for so long is closed: servers and firewalls drop theirs, and say nothing."""
 _FRESH_SECONDS = 0.5
@@ -78,13 +80,15 @@ class Connections:
 
     def _taken(self) -> http.client.HTTPConnection | None:
         """One that was used before, if there is one that is still good."""
-        while self._idle:
-            connection, since = self._idle.pop()
+        while True:
+            try:
+                connection, since = self._idle.pop()
+            except IndexError:
+                return None
             rested = self._clock.monotonic() - since
             if rested < _FRESH_SECONDS or (rested < _UNUSED_SECONDS and not _has_word(connection.sock)):
                 return connection
             connection.close()
-        return None
 
     def _made(self) -> http.client.HTTPConnection:
         connection = (
@@ -110,8 +114,9 @@ class Connections:
 
     def close(self) -> None:
         """Close connections that nobody uses."""
-        while self._idle:
-            self._idle.pop()[0].close()
+        with suppress(IndexError):
+            while True:
+                self._idle.pop()[0].close()
 
 
 class _Reply:

@@ -7,8 +7,10 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -118,6 +120,33 @@ def test_a_connection_is_used_again(serve: Serve) -> None:
     with connected(server) as way:
         assert [asked(way) for _ in range(3)] == [b"[]"] * 3
     assert (server.connections, len(server.requests)) == (1, 3)
+
+
+def test_many_threads_share_connections_and_each_gets_its_own_answer() -> None:
+    class Echo(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            body = self.path.encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    way = Connections(f"http://127.0.0.1:{server.server_port}", FakeClock())
+    try:
+        targets = [f"/{number}" for number in range(400)]
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(lambda target: asked(way, target), targets))
+        assert answers == [target.encode() for target in targets]
+    finally:
+        way.close()
+        server.shutdown()
+        server.server_close()
 
 
 def test_an_answer_in_chunks_is_read_whole_and_its_connection_used_again(serve: Serve) -> None:
