@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -17,7 +18,7 @@ from syncd.engine.session import Session
 from syncd.engine.settle import Settled, agrees, settle
 from syncd.engine.shape import Shaped
 from syncd.engine.strategy import Spec, catch_up, fill, listings
-from syncd.engine.writer import Item
+from syncd.engine.writer import Item, Late
 from syncd.errors import BadAnswer, RequestRejected, Stopped, Unavailable
 from syncd.model import (
     Continuation,
@@ -37,6 +38,8 @@ _log = structlog.get_logger(__name__)
 
 _READINGS = 3
 """How often a listing that does not agree with itself is read before the partition is reported instead."""
+_FEW = 50
+"""Records of a page of changes that are compared with the store together with other pages'."""
 _ARRAYS = ("array", "data")
 """Envelopes in which a page is an array, or has one under `data`."""
 _TOO_MUCH = frozenset({400, 408, 413, 422})
@@ -144,7 +147,7 @@ class Extract:
                 # What came before may be as spoilt as this: the next run begins anew.
                 self._cursor = begin(self._cursor)
                 if self._cursor.stored:
-                    self._tools.writer.put(self._item(Write(self._partition, cursor=dump(self._cursor)), outcome))
+                    self._tools.writer.put(Item(Write(self._partition, cursor=dump(self._cursor)), done=outcome.add))
                 raise
             else:
                 return self._finish(spec, reading, outcome)
@@ -200,29 +203,32 @@ class Extract:
             self._gone(found, outcome)
             return found.records
         live, gone = _split(found) if spec.with_deleted and shaped is None else (found, [])
-        known = self._tools.store.known(self._session.layout, self._partition, live.keys) if live.keys else {}
         reading.stored += len(found.keys)
         reading.rejected += len(found.rejects)
-        arrived = sum(not _stands(known.get(key)) for key in live.keys)
-        reading.fresh += arrived
         if reading.keys is not None:
             reading.keys = frozenset(found.keys)
         outcome.rejected += len(found.rejects)
-        write = self._write(live, known, outcome, plain=page.plain, shaped=shaped)
-        write = replace(
-            write,
-            counts=replace(write.counts, read=count, rejected=len(found.rejects)),
-            arrived=arrived,
+        write = Write(
+            self._partition,
+            counts=Counts(read=count, rejected=len(found.rejects)),
             gone=gone,
             rejects=found.rejects,
             sightings=found.keys if reading.sighted else (),
             cursor=None if page.next is None else self._advance(spec, reading, page.next),
+            remove=self._tools.options.remove,
         )
+        item = Item(write, done=outcome.add)
+        compared = partial(self._compared, live, outcome, shaped, plain=page.plain)
+        if live.keys and len(live.keys) <= _FEW and not (spec.complete or self._details):
+            item = replace(item, late=Late(live.keys, compared))
+        else:
+            item = compared(item, self._known(live.keys))
+            reading.fresh += item.write.arrived
         if page.next is None:
-            reading.last = self._item(write, outcome, found)
+            reading.last = item
         elif count or write.cursor is not None:
             self._cursor = self._cursor.kept()
-            self._tools.writer.put(self._item(write, outcome, found))
+            self._tools.writer.put(item)
         self._tools.progress.page(self._partition, count)
         return found.records
 
@@ -262,11 +268,14 @@ class Extract:
     def _gone(self, found: Identified, outcome: Outcome) -> None:
         if not found.keys:
             return
-        known = self._tools.store.known(self._session.layout, self._partition, found.keys)
+        known = self._known(found.keys)
         gone = [key for key in found.keys if _stands(known.get(key))]
         if gone:
             write = Write(self._partition, gone=gone, remove=self._tools.options.remove)
-            self._tools.writer.put(self._item(write, outcome))
+            self._tools.writer.put(Item(write, done=outcome.add))
+
+    def _known(self, keys: Sequence[Key]) -> Mapping[Key, Known]:
+        return self._tools.store.known(self._session.layout, [(self._partition, keys)])[0] if keys else {}
 
     def _covered(self, marks: Sequence[str], seam: str) -> int:
         """How many of a page's first records earlier pages have covered.
@@ -283,16 +292,26 @@ class Extract:
             raise Drift("A page does not begin where the page before it ended")
         return marks.index(seam) + 1
 
-    def _write(
+    def _compared(
         self,
         found: Identified,
-        known: Mapping[Key, Known],
         outcome: Outcome,
+        shaped: Shaped | None,
+        item: Item,
+        known: Mapping[Key, Known],
         *,
         plain: bool,
-        shaped: Shaped | None = None,
-    ) -> Write:
-        """What a page changes in the store."""
+    ) -> Item:
+        """A page's batch with what it changes in the store.
+
+        Args:
+            found: Its records.
+            outcome: Is told of misfits.
+            shaped: Their rows, where they are made already.
+            item: What else goes with them.
+            known: What the store has of them.
+            plain: As `Shaper.shape` takes it.
+        """
         changed: list[int] = []
         seen: list[Key] = []
         for row, (key, content) in enumerate(zip(found.keys, found.hashes, strict=True)):
@@ -301,33 +320,40 @@ class Extract:
                 changed.append(row)
             elif not _stands(have):
                 seen.append(key)
-        unchanged = len(found.keys) - len(changed) - sum(known[key].deleted for key in seen)
+        restored = sum(known[key].deleted for key in seen)
         inserted = sum(found.keys[row] not in known for row in changed)
-        updated = len(changed) - inserted + sum(known[key].deleted for key in seen)
-        counts = Counts(inserted=inserted, updated=updated, unchanged=unchanged)
-        remove = self._tools.options.remove
+        counts = Counts(
+            inserted=inserted,
+            updated=len(changed) - inserted + restored,
+            unchanged=len(found.keys) - len(changed) - restored,
+        )
+        arrived = sum(not _stands(known.get(key)) for key in found.keys)
+        write = replace(item.write, counts=item.write.counts + counts, seen=seen, arrived=arrived)
         if not changed:
-            return Write(self._partition, counts=counts, seen=seen, remove=remove)
+            return replace(item, write=write, late=None)
+        whole = len(changed) == len(found.keys)
         keys = [found.keys[row] for row in changed]
-        if shaped is None or len(changed) < len(found.keys):
+        records = found.records
+        if shaped is None or not whole:
             chosen = found.records[:]
             records = [chosen[row] for row in changed]
             if self._details:
                 records = [self._detailed(record, key) for record, key in zip(records, keys, strict=True)]
             shaped = self._session.shape(self._partition, records, keys, plain=plain and not self._details)
-        outcome.misfits += shaped.misfit_count
-        return Write(
-            self._partition,
+        outcome.set_aside(shaped.misfit_count)
+        write = replace(
+            write,
             root=shaped.root,
             children=shaped.children,
             keys=keys,
             hashes=[found.hashes[row] for row in changed],
             misfits=shaped.misfits,
-            counts=counts,
-            seen=seen,
-            remove=remove,
             fresh=inserted == len(changed),
         )
+        return replace(item, write=write, records=records, shape=lambda: self._again(records, keys), late=None)
+
+    def _again(self, records: Sequence[Record], keys: Sequence[Key]) -> Shaped:
+        return self._session.shape(self._partition, records[:], keys)
 
     def _detailed(self, record: Record, key: Key) -> Record:
         assert self._resource.detail is not None
@@ -370,7 +396,7 @@ class Extract:
             by = None if settled.doubt is None else self._tools.origin
             self._cursor = replace(self._cursor, listing=None, doubt=settled.doubt, doubt_by=by)
         if spec.kind == "deleted":
-            self._tools.writer.put(self._item(Write(self._partition, cursor=dump(self._cursor)), outcome))
+            self._tools.writer.put(Item(Write(self._partition, cursor=dump(self._cursor)), done=outcome.add))
         else:
             whole = spec.kind == "all" and settled.believed
             self._conclude(outcome, reading, settled.note, standing=settled.stored if whole else None)
@@ -408,7 +434,7 @@ class Extract:
             checked_at=reading.started_at or self._tools.clock.now(),
             standing=standing,
         )
-        last = reading.last or self._item(Write(self._partition), outcome)
+        last = reading.last or Item(Write(self._partition), done=outcome.add)
         reading.last = None
         self._cursor = self._cursor.kept()
         write = replace(last.write, cursor=dump(self._cursor), proof=proof)
@@ -421,15 +447,6 @@ class Extract:
             write = replace(reading.last.write, cursor=dump(self._cursor))
             self._tools.writer.put(replace(reading.last, write=write))
             reading.last = None
-
-    def _item(self, write: Write, outcome: Outcome, found: Identified | None = None) -> Item:
-        if found is None or not write.keys:
-            return Item(write, (), outcome.add)
-        if len(write.keys) < len(found.keys):
-            by_key = dict(zip(found.keys, found.records, strict=True))
-            return Item(write, [by_key[key] for key in write.keys], outcome.add)
-        records, keys = found.records, write.keys
-        return Item(write, records, outcome.add, lambda: self._session.shape(self._partition, records[:], keys))
 
 
 def _stands(known: Known | None) -> bool:

@@ -49,7 +49,7 @@ def load_records(
     items = iter(records)
     while batch := list(islice(items, _BATCH)):
         found = identifier.identify(batch)
-        known = store.known(session.layout, partition, found.keys)
+        (known,) = store.known(session.layout, [(partition, found.keys)])
         rows = [
             row
             for row, (key, content) in enumerate(zip(found.keys, found.hashes, strict=True))

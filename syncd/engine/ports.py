@@ -138,8 +138,8 @@ class Store(Protocol):
     ) -> Iterator[tuple[Id, ...]]:
         """Values of these columns in the live rows of a parent resource that a principal sees, distinct, streamed."""
 
-    def known(self, layout: Layout, partition: Partition, keys: Sequence[Key]) -> Mapping[Key, Known]:
-        """What the store has of these records; those it does not have are absent."""
+    def known(self, layout: Layout, asked: Sequence[tuple[Partition, Sequence[Key]]]) -> Sequence[Mapping[Key, Known]]:
+        """What the store has of records, for each of these partitions; those it does not have are absent."""
 
     def commit(
         self, layouts: Mapping[str, Layout], writes: Sequence[Write], run_id: str, lease: Lease

@@ -40,17 +40,17 @@ class Outcome:
     Attributes:
         mode: How it was read.
         forward: Told of every committed batch.
+        set_aside: Told of values that did not fit their column: how many more.
         counts: Filled as batches commit.
         rejected: Records that could not be stored.
-        misfits: Values that did not fit their column.
         notes: In words, why it is not `ok`.
     """
 
     mode: Mode
     forward: Callable[[Counts], None]
+    set_aside: Callable[[int], None]
     counts: Counts = field(default_factory=Counts)
     rejected: int = 0
-    misfits: int = 0
     notes: list[str] = field(default_factory=list)
 
     def add(self, counts: Counts) -> None:

@@ -76,6 +76,11 @@ class _Tally:
         with self._lock:
             self.counts = self.counts + counts
 
+    def set_aside(self, misfits: int) -> None:
+        """So many more values did not fit their columns."""
+        with self._lock:
+            self.misfits += misfits
+
     def worked_out(self, outcome: Outcome) -> None:
         """A partition was read to its end."""
         with self._lock:
@@ -83,7 +88,6 @@ class _Tally:
             self.worked += 1
             self.rejected += outcome.rejected
             self.full += outcome.mode is Mode.FULL
-            self.misfits += outcome.misfits
             if outcome.note:
                 self._note(outcome.note)
 
@@ -329,7 +333,7 @@ class Run:
     def _partition(self, session: Session, partition: Partition, cursor: Cursor, tools: Tools) -> None:
         tally = self._tallies[session.resource.name]
         mode = mode_of(session.resource, partition, cursor, self._options, tools.clock.now())
-        outcome = Outcome(mode, tally.add)
+        outcome = Outcome(mode, tally.add, tally.set_aside)
         try:
             Extract(session, partition, cursor, tools).read(outcome)
         except Refused as refusal:

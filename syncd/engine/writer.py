@@ -9,6 +9,7 @@ import math
 import queue
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,7 @@ from syncd.engine.identity import record_id
 from syncd.engine.ports import Clock, Lease, Progress, Store
 from syncd.engine.shape import Shaped
 from syncd.errors import StoreUnavailable, SyncdError, Unstorable
-from syncd.model import Counts, Record, Reject, Status, Write
+from syncd.model import Counts, Key, Known, Record, Reject, Status, Write
 from syncd.threads import background
 
 Committed = Callable[[Counts], None]
@@ -46,12 +47,32 @@ class Item:
         records: The records of `write.root`, in its order, so that one that the database refuses is kept whole.
         done: Called with the counts after the commit.
         shape: Gives the rows as columns, where `write` has them packed.
+        late: Records that are still to be compared with the store.
     """
 
     write: Write
     records: Sequence[Record] = ()
     done: Committed | None = None
     shape: Callable[[], Shaped] | None = None
+    late: Late | None = None
+
+    @property
+    def size(self) -> int:
+        """How many records it holds."""
+        return len(self.write.keys if self.late is None else self.late.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Records of a small page: which of them have changed is found out when they are committed, together with others'.
+
+    Attributes:
+        keys: Of the records.
+        compared: Makes a whole batch of it and what the store has of its records.
+    """
+
+    keys: Sequence[Key]
+    compared: Callable[[Item, Mapping[Key, Known]], Item]
 
 
 class Writer:
@@ -120,7 +141,7 @@ class Writer:
         """
         with self._room:
             self._room.wait_for(lambda: self._rows < self._most_rows or self._failure is not None)
-            self._rows += len(item.write.keys)
+            self._rows += item.size
         self._check()
         self._queue.put(item)
 
@@ -157,7 +178,7 @@ class Writer:
             if self._failure is not None:
                 self._lost |= {item.write.partition.resource for item in items}
             with self._room:
-                self._rows -= sum(len(item.write.keys) for item in items)
+                self._rows -= sum(item.size for item in items)
                 self._room.notify_all()
             for mark in marks:
                 mark.set()
@@ -180,7 +201,7 @@ class Writer:
                 marks.append(one)
             else:
                 items.append(one)
-                rows += len(one.write.keys)
+                rows += one.size
                 self._came = time.monotonic()
             if rows >= self._batch_rows:
                 return False
@@ -194,6 +215,7 @@ class Writer:
         waited, pause = 0.0, 0.5
         while True:
             try:
+                items = self._compared(items)
                 counts = self._store.commit(self._layouts, [item.write for item in items], self._run_id, self._lease)
             except StoreUnavailable as error:
                 if waited >= self._patience:
@@ -211,6 +233,20 @@ class Writer:
                     if item.done is not None:
                         item.done(count)
                 return 0
+
+    def _compared(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Batches none of which is late: a query for each resource in place of one for each page."""
+        late: dict[str, list[tuple[int, Item, Late]]] = defaultdict(list)
+        for number, item in enumerate(items):
+            if item.late is not None:
+                late[item.write.partition.resource].append((number, item, item.late))
+        whole = list(items)
+        for resource, those in late.items():
+            asked = [(item.write.partition, one.keys) for _, item, one in those]
+            known = self._store.known(self._layouts[resource], asked)
+            for (number, item, one), have in zip(those, known, strict=True):
+                whole[number] = one.compared(item, have)
+        return whole
 
     def _divide(self, items: Sequence[Item], error: SyncdError) -> int:
         """The database refused a value: find its record, keep it whole among the rejects, and store the rest."""

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Delete,
+    Integer,
     Select,
     Table,
     and_,
@@ -97,6 +98,33 @@ class Lookups:
                 has_key(self.layout, root, keys, sqlite=self._sqlite),
             )
             rows = [tuple(row) for row in connection.execute(self._known.where(*where))]
+        return self._by_key(partition, rows)
+
+    def known_of_many(
+        self, connection: Connection, asked: Sequence[tuple[Partition, Sequence[Key]]]
+    ) -> Sequence[Mapping[Key, Known]]:
+        """What stands of records of many partitions: PostgreSQL is asked for all of them at once."""
+        if self._sqlite or len(self._columns) > 1:
+            return [self.known(connection, partition, keys) for partition, keys in asked]
+        given = [
+            {"asked": number, "key": key[0], **self._place(partition)}
+            for number, (partition, keys) in enumerate(asked)
+            for key in keys
+        ]
+        rows: list[list[Sequence[Any]]] = [[] for _ in asked]
+        for number, *row in connection.execute(self._known_of_many, lists_of(given)):
+            rows[number].append(row)
+        return [self._by_key(partition, rows[number]) for number, (partition, _) in enumerate(asked)]
+
+    @cached_property
+    def _known_of_many(self) -> Select[Any]:
+        root = self.tables.root
+        columns = {"key": self._columns[0], **{name: root.c[name] for name in self._scope}}
+        given = listed({"asked": Integer(), **{name: column.type for name, column in columns.items()}})
+        same = and_(True, *(column == given.c[name] for name, column in columns.items()))
+        return select(given.c.asked, *self._known.selected_columns).where(same)
+
+    def _by_key(self, partition: Partition, rows: Sequence[Sequence[Any]]) -> Mapping[Key, Known]:
         principal = partition.principal
         place = partition.parent_text if self.tables.has_parent else ""
         return {

@@ -159,14 +159,17 @@ class SqlStore:
         with self._database.read() as connection:
             return [tuple(row) for row in connection.execute(query)]
 
-    def known(self, layout: Layout, partition: Partition, keys: Sequence[Key]) -> Mapping[Key, Known]:
-        """What the store has of these records; those it does not have are absent."""
+    def known(self, layout: Layout, asked: Sequence[tuple[Partition, Sequence[Key]]]) -> Sequence[Mapping[Key, Known]]:
+        """What the store has of records, for each of these partitions; those it does not have are absent."""
         lookup = self._layouts.lookups(layout)
-        found: dict[Key, Known] = {}
         with self._database.read() as connection:
+            if len(asked) > 1:
+                return lookup.known_of_many(connection, asked)
+            (partition, keys), *_ = asked
+            found: dict[Key, Known] = {}
             for start in range(0, len(keys), _CHUNK):
                 found |= lookup.known(connection, partition, keys[start : start + _CHUNK])
-        return found
+            return [found]
 
     def live(self, layout: Layout, partition: Partition, window: Window | None = None) -> int:
         """How many rows of this partition stand without tombstone and are seen by its principal."""

@@ -195,6 +195,19 @@ def test_known_tells_the_content_of_what_stands(desk: Desk) -> None:
     assert desk.known(THERE, (1,)) == {}
 
 
+def test_many_partitions_are_asked_about_at_once_and_each_is_told_its_own(desk: Desk) -> None:
+    first, other = desk.batch(HERE, [{"id": 1}, {"id": 2}]), desk.batch(THERE, [{"id": 2, "name": "there"}])
+    desk.commit(first, other)
+    layout = desk.layout(HERE.resource)
+    asked = [(HERE, [(1,), (2,)]), (THERE, [(1,), (2,)]), (ALICE, [(2,)]), (HERE, [(3,)]), (HERE, [(1,)])]
+    assert desk.store.known(layout, asked) == [desk.known(place, *keys) for place, keys in asked]
+    assert [sorted(known) for known in desk.store.known(layout, asked)] == [[(1,), (2,)], [(2,)], [(2,)], [], [(1,)]]
+    places = [lines(5), lines(6)]
+    desk.put(places[0], [{"id": 1, "name": "a"}])
+    known = desk.store.known(desk.layout("lines"), [(place, [(1,)]) for place in places])
+    assert [one[1,].placed for one in known] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("resource", "record", "key"),
     [

@@ -218,7 +218,10 @@ class MemoryStore:
         found = {tuple(row.get(name) for name in columns) for row in rows}
         return iter([values for values in found if values[0] is not None])  # type: ignore[misc] # ids, by its contract
 
-    def known(self, layout: Layout, partition: Partition, keys: Sequence[Key]) -> Mapping[Key, Known]:
+    def known(self, layout: Layout, asked: Sequence[tuple[Partition, Sequence[Key]]]) -> Sequence[Mapping[Key, Known]]:
+        return [self._known(layout, partition, keys) for partition, keys in asked]
+
+    def _known(self, layout: Layout, partition: Partition, keys: Sequence[Key]) -> Mapping[Key, Known]:
         with self._memory.alone:
             records = self._memory.records[layout.resource]
             found = {key: records.get(place_of(layout, partition, key)) for key in keys}

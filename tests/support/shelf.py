@@ -232,7 +232,7 @@ class Desk:
 
     def known(self, partition: Partition, *keys: Key) -> Mapping[Key, Known]:
         """What stands of these records."""
-        return self.store.known(self.layout(partition.resource), partition, keys)
+        return self.store.known(self.layout(partition.resource), [(partition, keys)])[0]
 
     def live(self, partition: Partition, window: Window | None = None) -> int:
         """How many rows stand."""
