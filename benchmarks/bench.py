@@ -269,7 +269,8 @@ def machine() -> str:
 
 def summary(args: argparse.Namespace, figures: dict[Key, list[Figure]]) -> str:
     """The table with what it was measured on."""
-    scale = f"{args.projects} projects with 4 resources each, {args.records:,} records, medians of {args.rounds} rounds"
+    rounds = "one round" if args.rounds == 1 else f"medians of {args.rounds} rounds"
+    scale = f"{args.projects} projects with 4 resources each, {args.records:,} records, {rounds}"
     return f"{datetime.now(UTC):%Y-%m-%d}, {machine()}: {scale}.\n\n{table(figures)}\n"
 
 
