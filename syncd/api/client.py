@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random
-import re
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -19,13 +17,14 @@ import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from syncd import __version__
+from syncd.api.answers import date, final_error, integer, number, retry_after, unpacked
 from syncd.api.circuit import Circuit
 from syncd.api.pacer import Pacer
 from syncd.api.ports import Authorization, Clock, NoAnswer, Reply, Transport
 from syncd.api.quota import Report
 from syncd.api.requests import RequestLedger
 from syncd.decode import parse
-from syncd.errors import ApiError, BadAnswer, Refused, RequestRejected, Unauthorized, Unavailable
+from syncd.errors import ApiError, BadAnswer, Unavailable
 from syncd.model import Priority, Reader
 
 _log = structlog.get_logger(__name__)
@@ -37,16 +36,10 @@ _BLIND_WAIT = 10.0
 _LONGEST_BLIND_WAIT = 300.0
 _JITTER = 0.5
 """Seconds that a refusal's end is put off by at most, so that many programs do not come back at once."""
-_REASON_LENGTH = 200
-_YEAR_2200 = 7_258_118_400.0
 _DOWN = frozenset({500, 502, 503, 504})
 _TRANSIENT = _DOWN | {408}
 _ENCODINGS = frozenset({"", "identity", "gzip"})
 """What was asked for; stacked encodings would unpack without bounds."""
-_REFUSED = frozenset({403, 404})
-_GZIP = zlib.MAX_WBITS | 16
-_UNPACKED = 2**20
-"""Bytes that are unpacked at once, at most."""
 _UNRESERVED = "/:@!$&'()*+,;=-._~%?"
 """What a path holds as it is; what is percent-encoded stays so (RFC 3986, 3.3 and 2.1)."""
 
@@ -278,9 +271,9 @@ class Client:
             self._pacer.lost()
             raise
         try:
-            date = self._heard(call, reply)
-            if date is not None:
-                sent_at = min(sent_at, date - (self._clock.monotonic() - began))
+            said_at = self._heard(call, reply)
+            if said_at is not None:
+                sent_at = min(sent_at, said_at - (self._clock.monotonic() - began))
             body = self._read(call, reply)
         except NoAnswer as error:
             self._circuit.failed()
@@ -306,10 +299,10 @@ class Client:
 
     def _heard(self, call: _Call, reply: Reply) -> float | None:
         """What an answer's headers say goes to the pacer and the ledger; the server's time, where they give it."""
-        date = _date(reply.headers)
-        self._pacer.answered(self._report(reply, call.refusals), date)
+        said_at = date(reply.headers)
+        self._pacer.answered(self._report(reply, call.refusals), said_at)
         self._ledger.count(reply.status, call.target, reply.headers, company=call.company)
-        return date
+        return said_at
 
     def _read(self, call: _Call, reply: Reply) -> bytes:
         encoding = reply.headers.get("content-encoding", "").strip().lower()
@@ -320,7 +313,7 @@ class Client:
             )
         chunks: list[bytes] = []
         size = 0
-        for chunk in _unpacked(reply.pieces()) if encoding == "gzip" else reply.pieces():
+        for chunk in unpacked(reply.pieces()) if encoding == "gzip" else reply.pieces():
             size += len(chunk)
             if size > self._limits.body:
                 raise BadAnswer(
@@ -334,11 +327,11 @@ class Client:
 
     def _report(self, reply: Reply, refusals: int) -> Report:
         headers = reply.headers
-        reset = _number(headers.get("x-rate-limit-reset"))
+        reset = number(headers.get("x-rate-limit-reset"))
         refused = reply.status == HTTPStatus.TOO_MANY_REQUESTS
         return Report(
-            limit=_integer(headers.get("x-rate-limit-limit")),
-            remaining=_integer(headers.get("x-rate-limit-remaining")),
+            limit=integer(headers.get("x-rate-limit-limit")),
+            remaining=integer(headers.get("x-rate-limit-remaining")),
             reset=reset,
             blocked_until=self._blocked(headers, reset, refusals) if refused else None,
         )
@@ -356,7 +349,7 @@ class Client:
 
     def _asked_to_wait(self, headers: Mapping[str, str]) -> float | None:
         """Retry-After in seconds, unless it is absurd."""
-        after = _retry_after(headers, self._pacer.server_time())
+        after = retry_after(headers, self._pacer.server_time())
         if after is not None and after > _ABSURD_WAIT:
             _log.warning(
                 "Procore asks for an absurd wait; syncd asks again sooner, and carefully", seconds=round(after)
@@ -375,7 +368,7 @@ class Client:
             except ValueError:
                 raise _Transient("an unreadable answer came", HTTPStatus.OK) from None
             return Answer(data, reply.headers, sent_at, call.requests, len(body), plain)
-        raise _final(status, body, call.shown)
+        raise final_error(status, body, call.shown)
 
     def _pause(self, state: RetryCallState, call: _Call) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -406,103 +399,11 @@ def _given_up(last: _Transient, call: _Call, how_often: str) -> ApiError:
     )
 
 
-def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """A body that is packed by gzip (RFC 1952), in pieces of a bounded size however well it was packed.
-
-    Raises:
-        zlib.error: It is damaged, or ends too early.
-    """
-    unpacker, came = zlib.decompressobj(_GZIP), False
-    for piece in pieces:
-        came = True
-        yield unpacker.decompress(piece, _UNPACKED)
-        while unpacker.unconsumed_tail:
-            yield unpacker.decompress(unpacker.unconsumed_tail, _UNPACKED)
-    if came and not unpacker.eof:
-        raise zlib.error
-
-
 def _headers(company_id: int | None) -> dict[str, str]:
     headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": f"syncd/{__version__}"}
     if company_id is not None:
         headers["Procore-Company-Id"] = str(company_id)
     return headers
-
-
-def _final(status: int, body: bytes, shown: str) -> ApiError:
-    reason = _reason(body)
-    words = f": {reason}" if reason else ""
-    if status in _REFUSED:
-        return Refused(
-            f"Procore answered {status} for {shown}{words}.",
-            "Permit it in Procore, or write refusals: ignore into the job.",
-            status=status,
-            reason=reason,
-        )
-    if status == HTTPStatus.UNAUTHORIZED:
-        return Unauthorized(
-            f"Procore does not accept the token for {shown}{words}.",
-            "Check the app's credentials and company: syncd check",
-            status=status,
-            reason=reason,
-        )
-    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        return BadAnswer(
-            f"Procore answered {status} for {shown}: a redirect, which syncd does not follow.",
-            "Check procore.api_url.",
-            status=status,
-        )
-    return RequestRejected(f"Procore answered {status} for {shown}{words}.", status=status, reason=reason)
-
-
-def _reason(body: bytes) -> str:
-    """Procore's own words, safe to show: it gives `errors`, `error`, `message` or `reason`, in several shapes."""
-    try:
-        data = orjson.loads(body[:65536])
-    except orjson.JSONDecodeError:
-        return ""
-    for name in ("error_description", "message", "reason", "errors", "error"):
-        value = data.get(name) if isinstance(data, dict) else None
-        if value:
-            text = value if isinstance(value, str) else orjson.dumps(value).decode()
-            return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)[:_REASON_LENGTH].strip(" .")
-    return ""
-
-
-def _date(headers: Mapping[str, str]) -> float | None:
-    return _moment(headers.get("date"))
-
-
-def _moment(text: str | None) -> float | None:
-    """An HTTP date as Unix seconds; None where it is none, or of no believable century."""
-    if text is None:
-        return None
-    try:
-        moment = parsedate_to_datetime(text)
-        seconds = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return seconds if 0 < seconds < _YEAR_2200 else None
-
-
-def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds to wait (RFC 9110, 10.2.3: a number, or a date)."""
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    seconds = _number(value)
-    if seconds is None:
-        moment = _moment(value)
-        seconds = None if moment is None else moment - now
-    return None if seconds is None else max(0.0, seconds)
-
-
-def _number(text: str | None) -> float | None:
-    return float(text) if text is not None and re.fullmatch(r"\d{1,12}(\.\d+)?", text.strip()) else None
-
-
-def _integer(text: str | None) -> int | None:
-    return int(text) if text is not None and re.fullmatch(r"-?\d{1,9}", text.strip()) else None
 
 
 def _capital(text: str) -> str:
