@@ -305,12 +305,18 @@ class Proof:
     standing: int | None = None
 
 
+Owners = Sequence[tuple[Partition, int]]
+"""Whose records are: partitions, and how many of the records, in their order, are of each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """A batch: what one page brings to the store, and the cursor that says so. Commits whole or not at all.
 
     Attributes:
         partition: Whose page it is.
+        shared: Where `root` holds records of several pages: whose they are. Then `partition` is one of them, and what
+            else the pages bring stands in batches of their own.
         root: New and changed records' rows of the resource's own table.
         children: Their child rows, table by table; they replace all child rows of the same records.
         keys: Keys of the records in `root`, in its order.
@@ -329,6 +335,7 @@ class Write:
     """
 
     partition: Partition
+    shared: Owners = ()
     root: TableRows | None = None
     children: tuple[TableRows, ...] = ()
     keys: Sequence[Key] = ()
@@ -344,6 +351,11 @@ class Write:
     proof: Proof | None = None
     remove: bool = False
     fresh: bool = False
+
+    @property
+    def owners(self) -> Owners:
+        """Whose the records in `root` are."""
+        return self.shared or ((self.partition, len(self.keys)),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 
 import structlog
 
+from syncd.engine.batch import Item, Late, compared, stands, with_rows
 from syncd.engine.cursor import Cursor, Listing, begin, dump, later
 from syncd.engine.identity import Identified, Identifier, key_text
 from syncd.engine.prepare import Prepared, is_deleted
@@ -18,7 +18,6 @@ from syncd.engine.session import Session
 from syncd.engine.settle import Settled, agrees, settle
 from syncd.engine.shape import Shaped
 from syncd.engine.strategy import Spec, catch_up, fill, listings
-from syncd.engine.writer import Item, Late
 from syncd.errors import BadAnswer, RequestRejected, Stopped, Unavailable
 from syncd.model import (
     Continuation,
@@ -218,11 +217,10 @@ class Extract:
             remove=self._tools.options.remove,
         )
         item = Item(write, done=outcome.add)
-        compared = partial(self._compared, live, outcome, shaped, plain=page.plain)
         if live.keys and len(live.keys) <= _FEW and not (spec.complete or self._details):
-            item = replace(item, late=Late(live.keys, compared))
+            item = replace(item, late=Late(self._session, live, page.plain, outcome.set_aside))
         else:
-            item = compared(item, self._known(live.keys))
+            item = self._compared(item, live, shaped, outcome, plain=page.plain)
             reading.fresh += item.write.arrived
         if page.next is None:
             reading.last = item
@@ -269,7 +267,7 @@ class Extract:
         if not found.keys:
             return
         known = self._known(found.keys)
-        gone = [key for key in found.keys if _stands(known.get(key))]
+        gone = [key for key in found.keys if stands(known.get(key))]
         if gone:
             write = Write(self._partition, gone=gone, remove=self._tools.options.remove)
             self._tools.writer.put(Item(write, done=outcome.add))
@@ -292,68 +290,31 @@ class Extract:
             raise Drift("A page does not begin where the page before it ended")
         return marks.index(seam) + 1
 
-    def _compared(
-        self,
-        found: Identified,
-        outcome: Outcome,
-        shaped: Shaped | None,
-        item: Item,
-        known: Mapping[Key, Known],
-        *,
-        plain: bool,
-    ) -> Item:
+    def _compared(self, item: Item, found: Identified, shaped: Shaped | None, outcome: Outcome, *, plain: bool) -> Item:
         """A page's batch with what it changes in the store.
 
         Args:
+            item: What else goes with its records.
             found: Its records.
-            outcome: Is told of misfits.
             shaped: Their rows, where they are made already.
-            item: What else goes with them.
-            known: What the store has of them.
+            outcome: Is told of misfits.
             plain: As `Shaper.shape` takes it.
         """
-        changed: list[int] = []
-        seen: list[Key] = []
-        for row, (key, content) in enumerate(zip(found.keys, found.hashes, strict=True)):
-            have = known.get(key)
-            if have is None or not have.holds(content):
-                changed.append(row)
-            elif not _stands(have):
-                seen.append(key)
-        restored = sum(known[key].deleted for key in seen)
-        inserted = sum(found.keys[row] not in known for row in changed)
-        counts = Counts(
-            inserted=inserted,
-            updated=len(changed) - inserted + restored,
-            unchanged=len(found.keys) - len(changed) - restored,
-        )
-        arrived = sum(not _stands(known.get(key)) for key in found.keys)
-        write = replace(item.write, counts=item.write.counts + counts, seen=seen, arrived=arrived)
+        write, changed = compared(item.write, found, self._known(found.keys))
         if not changed:
-            return replace(item, write=write, late=None)
-        whole = len(changed) == len(found.keys)
-        keys = [found.keys[row] for row in changed]
-        records = found.records
-        if shaped is None or not whole:
+            return replace(item, write=write)
+        records, keys = found.records, write.keys
+        if shaped is None or len(changed) < len(found.keys):
             chosen = found.records[:]
             records = [chosen[row] for row in changed]
             if self._details:
                 records = [self._detailed(record, key) for record, key in zip(records, keys, strict=True)]
-            shaped = self._session.shape(self._partition, records, keys, plain=plain and not self._details)
+            shaped = self._session.shape(write.owners, records, keys, plain=plain and not self._details)
         outcome.set_aside(shaped.misfit_count)
-        write = replace(
-            write,
-            root=shaped.root,
-            children=shaped.children,
-            keys=keys,
-            hashes=[found.hashes[row] for row in changed],
-            misfits=shaped.misfits,
-            fresh=inserted == len(changed),
-        )
-        return replace(item, write=write, records=records, shape=lambda: self._again(records, keys), late=None)
+        return replace(item, write=with_rows(write, shaped), records=records, shape=lambda: self._again(records, keys))
 
     def _again(self, records: Sequence[Record], keys: Sequence[Key]) -> Shaped:
-        return self._session.shape(self._partition, records[:], keys)
+        return self._session.shape([(self._partition, len(keys))], records[:], keys)
 
     def _detailed(self, record: Record, key: Key) -> Record:
         assert self._resource.detail is not None
@@ -447,10 +408,6 @@ class Extract:
             write = replace(reading.last.write, cursor=dump(self._cursor))
             self._tools.writer.put(replace(reading.last, write=write))
             reading.last = None
-
-
-def _stands(known: Known | None) -> bool:
-    return known is not None and known.seen and known.placed and not known.deleted
 
 
 def _split(found: Identified) -> tuple[Identified, list[Key]]:

@@ -56,7 +56,7 @@ def load_records(
             if key not in known or not known[key].holds(content)
         ]
         keys = [found.keys[row] for row in rows]
-        shaped = session.shape(partition, [found.records[row] for row in rows], keys)
+        shaped = session.shape([(partition, len(keys))], [found.records[row] for row in rows], keys)
         write = Write(
             partition,
             root=shaped.root,

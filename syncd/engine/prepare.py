@@ -137,7 +137,7 @@ class Preparer:
         if found.rejects or len(found.keys) != len(records) or skip == len(records) or any(map(is_deleted, records)):
             return None
         skipped, keys, hashes = found.keys[:skip], found.keys[skip:], found.hashes[skip:]
-        shaped = self._shaper.shape(partition, found.records[skip:], keys, plain=True)
+        shaped = self._shaper.shape([(partition, len(keys))], found.records[skip:], keys, plain=True)
         if shaped.unknown:
             return None
         if self._packing is not None:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from syncd.engine.batch import Item
 from syncd.engine.options import Options
 from syncd.engine.ports import Assistance, Clock, Lease, Progress, Source, Store
-from syncd.engine.writer import Item, Writer
+from syncd.engine.writer import Writer
 from syncd.model import Counts, Key, Mode, Status
 
 

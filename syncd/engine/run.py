@@ -12,6 +12,7 @@ from structlog.contextvars import bind_contextvars
 
 from syncd.catalog.layout import Layout
 from syncd.catalog.resource import Resource
+from syncd.engine.batch import Item
 from syncd.engine.cursor import Cursor, load
 from syncd.engine.extract import Extract
 from syncd.engine.labels import CustomFieldLabels
@@ -24,7 +25,7 @@ from syncd.engine.reading import Outcome, Tools
 from syncd.engine.resume import is_read
 from syncd.engine.session import Session, Widening
 from syncd.engine.strategy import mode_of
-from syncd.engine.writer import REFUSED_BY_DATABASE, Item, Writer
+from syncd.engine.writer import REFUSED_BY_DATABASE, Writer
 from syncd.errors import STOPPED, ApiError, Refused, Stopped, SyncdError
 from syncd.model import (
     Counts,

@@ -15,7 +15,7 @@ from syncd.engine.minimise import Minimiser
 from syncd.engine.ports import Store
 from syncd.engine.prepare import Recipe
 from syncd.engine.shape import Shaped, Shaper
-from syncd.model import Key, Partition, Record
+from syncd.model import Key, Owners, Record
 
 _log = structlog.get_logger(__name__)
 
@@ -76,14 +76,12 @@ class Session:
                 self._recipe = Recipe.of(self.resource, self.layout, self._widening.store.packing)
             return self._recipe
 
-    def shape(
-        self, partition: Partition, records: Sequence[Record], keys: Sequence[Key], *, plain: bool = False
-    ) -> Shaped:
-        """Rows of these records; new fields become columns first. `plain` as `Shaper.shape` takes it."""
-        shaped = self._shaper.shape(partition, records, keys, plain=plain)
+    def shape(self, owners: Owners, records: Sequence[Record], keys: Sequence[Key], *, plain: bool = False) -> Shaped:
+        """Rows of these records; new fields become columns first. The arguments are those of `Shaper.shape`."""
+        shaped = self._shaper.shape(owners, records, keys, plain=plain)
         if shaped.unknown:
             self._widen(records)
-            shaped = self._shaper.shape(partition, records, keys, plain=plain)
+            shaped = self._shaper.shape(owners, records, keys, plain=plain)
         return shaped
 
     def _widen(self, records: Sequence[Record]) -> None:

@@ -17,7 +17,7 @@ from syncd.catalog.layout import ITEM, PARENT_ID, POSITION, RECORD_ID, Addition,
 from syncd.engine.convert import convert
 from syncd.engine.discover import CUSTOM_FIELD, Labels, discover, says_nothing
 from syncd.engine.identity import record_id
-from syncd.model import Id, Key, Partition, TableRows
+from syncd.model import Id, Key, Owners, Partition, TableRows
 
 MISFITS = "_syncd_misfits"
 
@@ -86,7 +86,7 @@ class _Found:
 class _Rows:
     """Child rows as they are gathered."""
 
-    id_scope: Sequence[Id]
+    scope: Sequence[str]
     plain: bool
     tables: list[TableRows] = field(default_factory=list)
     misfit_count: int = 0
@@ -94,9 +94,10 @@ class _Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class _Owners:
-    """Of each list of child objects: its record's id, and the id of the object that it stands in."""
+class _Above:
+    """Of each list of child objects: its record's scope, as columns, and id, and the id of the object around it."""
 
+    scope: Sequence[Sequence[Id]]
     records: Sequence[Id]
     parents: Sequence[Id]
 
@@ -141,33 +142,30 @@ class Shaper:
         return found
 
     def shape(
-        self,
-        partition: Partition,
-        records: Sequence[Mapping[str, Any]],
-        keys: Sequence[Key],
-        *,
-        plain: bool = False,
+        self, owners: Owners, records: Sequence[Mapping[str, Any]], keys: Sequence[Key], *, plain: bool = False
     ) -> Shaped:
         """Rows of all tables for these records.
 
         Args:
-            partition: Fills the scope columns.
+            owners: Whose they are; fills the scope columns.
             records: Objects, in any number.
-            keys: Their keys, in the same order.
+            keys: Their keys, in the same order, each once.
             plain: Whether it is known that no text in them holds NUL or half a surrogate pair.
         """
-        scope = _scope_values(self.layout, partition)
+        sizes = [size for _, size in owners]
+        by_owner = [_scope_values(self.layout, partition) for partition, _ in owners]
+        scope = [_repeated(values, sizes) for values in zip(*by_owner, strict=True)]
         columns, found = _take(self._plan, records, plain=plain)
         self._check_scope(scope, records, found)
         rows = len(records)
-        constant: list[Sequence[Any]] = [[value] * rows for value in scope]
+        values: list[Sequence[Any]] = [*scope, *columns]
         if self.layout.content_key:
-            constant.append([key[0] for key in keys])
-        root = TableRows(self.layout.table.name, self._root_columns, [*constant, *columns])
-        below = _Rows(scope[: len(self._id_scope)], plain)
+            values.insert(len(scope), [key[0] for key in keys])
+        root = TableRows(self.layout.table.name, self._root_columns, values)
+        below = _Rows(self._id_scope, plain)
         record_ids = [record_id(key) for key in keys]
         for plan, lists in found.arrays:
-            self._children(plan, lists, _Owners(record_ids, record_ids), below)
+            _children(plan, lists, _Above(scope[: len(self._id_scope)], record_ids, record_ids), below)
         return Shaped(
             root,
             _misfit_texts(found, rows),
@@ -176,52 +174,60 @@ class Shaper:
             found.unknown or below.unknown,
         )
 
-    def _check_scope(self, scope: Sequence[Id], records: Sequence[Mapping[str, Any]], found: _Found) -> None:
+    def _check_scope(self, scope: Sequence[Sequence[Id]], records: Sequence[Mapping[str, Any]], found: _Found) -> None:
         """A record's own `project_id` shares the scope's column; where it says otherwise, what it says is kept."""
-        for name, value in zip(self._scope, scope, strict=True):
+        for name, values in zip(self._scope, scope, strict=True):
             own = [record.get(name) for record in records]
-            if own.count(value) == len(own):
+            if own == values:
                 continue
-            for row, said in enumerate(own):
+            for row, (said, value) in enumerate(zip(own, values, strict=True)):
                 if said is not None and str(said) != str(value):
                     found.misfit(row, (name,), said)
 
-    def _children(self, plan: _TablePlan, lists: Sequence[Any], owners: _Owners, into: _Rows) -> None:
-        items: list[Mapping[str, Any]] = list(chain.from_iterable(lists))
-        if not items:
-            return
-        sizes = list(map(len, lists))
-        parents = _repeated(owners.parents, sizes)
-        records = _repeated(owners.records, sizes)
-        positions = _positions(owners, sizes)
-        columns, found = _take(plan, items, plain=into.plain)
-        deep = plan.table.depth > 1
-        names = (
-            *self._id_scope,
-            *((RECORD_ID,) if deep else ()),
-            PARENT_ID,
-            POSITION,
-            *(column.name for column in plan.table.columns),
-            MISFITS,
-        )
-        values: list[Sequence[Any]] = [[value] * len(items) for value in into.id_scope]
-        values += [*([records] if deep else []), parents, positions, *columns, _misfit_texts(found, len(items))]
-        into.tables.append(TableRows(plan.table.name, names, values))
-        into.misfit_count += sum(map(len, found.misfits.values()))
-        into.unknown |= found.unknown
-        if found.arrays:
-            own = [_item_id(plan, item, position) for item, position in zip(items, positions, strict=True)]
-            for inner, inner_lists in found.arrays:
-                self._children(inner, inner_lists, _Owners(records, own), into)
+
+def _children(plan: _TablePlan, lists: Sequence[Any], above: _Above, into: _Rows) -> None:
+    items: list[Mapping[str, Any]] = list(chain.from_iterable(lists))
+    if not items:
+        return
+    sizes = list(map(len, lists))
+    scope = [_repeated(values, sizes) for values in above.scope]
+    parents = _repeated(above.parents, sizes)
+    records = _repeated(above.records, sizes)
+    positions = _positions(above, sizes)
+    columns, found = _take(plan, items, plain=into.plain)
+    deep = plan.table.depth > 1
+    names = (
+        *into.scope,
+        *((RECORD_ID,) if deep else ()),
+        PARENT_ID,
+        POSITION,
+        *(column.name for column in plan.table.columns),
+        MISFITS,
+    )
+    values: list[Sequence[Any]] = [
+        *scope,
+        *([records] if deep else []),
+        parents,
+        positions,
+        *columns,
+        _misfit_texts(found, len(items)),
+    ]
+    into.tables.append(TableRows(plan.table.name, names, values))
+    into.misfit_count += sum(map(len, found.misfits.values()))
+    into.unknown |= found.unknown
+    if found.arrays:
+        own = [_item_id(plan, item, position) for item, position in zip(items, positions, strict=True)]
+        for inner, inner_lists in found.arrays:
+            _children(inner, inner_lists, _Above(scope, records, own), into)
 
 
-def _repeated(owners: Sequence[Id], sizes: Sequence[int]) -> list[Id]:
-    return list(chain.from_iterable(map(repeat, owners, sizes)))
+def _repeated(values: Sequence[Id], sizes: Sequence[int]) -> list[Id]:
+    return list(chain.from_iterable(map(repeat, values, sizes)))
 
 
-def _positions(owners: _Owners, sizes: Sequence[int]) -> list[int]:
+def _positions(above: _Above, sizes: Sequence[int]) -> list[int]:
     """Of each item of all lists, where it stands in its owner's; two lists of one owner follow on each other."""
-    pairs = list(zip(owners.records, owners.parents, strict=True))
+    pairs = list(zip(above.records, above.parents, strict=True))
     if len(set(pairs)) == len(pairs):
         return list(chain.from_iterable(map(range, sizes)))
     positions: list[int] = []

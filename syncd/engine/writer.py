@@ -10,20 +10,19 @@ import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 
 import structlog
 
 from syncd.catalog.layout import Layout
+from syncd.engine.batch import Compared, Item, alone, together, with_rows
 from syncd.engine.identity import record_id
 from syncd.engine.ports import Clock, Lease, Progress, Store
-from syncd.engine.shape import Shaped
 from syncd.errors import StoreUnavailable, SyncdError, Unstorable
-from syncd.model import Counts, Key, Known, Record, Reject, Status, Write
+from syncd.model import Counts, Reject, Status, Write
 from syncd.threads import background
-
-Committed = Callable[[Counts], None]
 
 _log = structlog.get_logger(__name__)
 
@@ -36,43 +35,6 @@ _LOUD_AFTER = 300.0
 """A database that has been away for so many seconds needs a person."""
 _BRISK = 0.02
 """Seconds between batches that come one upon the other."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A batch on its way.
-
-    Attributes:
-        write: What to commit.
-        records: The records of `write.root`, in its order, so that one that the database refuses is kept whole.
-        done: Called with the counts after the commit.
-        shape: Gives the rows as columns, where `write` has them packed.
-        late: Records that are still to be compared with the store.
-    """
-
-    write: Write
-    records: Sequence[Record] = ()
-    done: Committed | None = None
-    shape: Callable[[], Shaped] | None = None
-    late: Late | None = None
-
-    @property
-    def size(self) -> int:
-        """How many records it holds."""
-        return len(self.write.keys if self.late is None else self.late.keys)
-
-
-@dataclass(frozen=True, slots=True)
-class Late:
-    """Records of a small page: which of them have changed is found out when they are committed, together with others'.
-
-    Attributes:
-        keys: Of the records.
-        compared: Makes a whole batch of it and what the store has of its records.
-    """
-
-    keys: Sequence[Key]
-    compared: Callable[[Item, Mapping[Key, Known]], Item]
 
 
 class Writer:
@@ -213,10 +175,11 @@ class Writer:
     def _commit(self, items: Sequence[Item]) -> int:
         """Commit batches; how many of their records the database refused."""
         waited, pause = 0.0, 0.5
+        whole: Sequence[Item] = ()
         while True:
             try:
-                items = self._compared(items)
-                counts = self._store.commit(self._layouts, [item.write for item in items], self._run_id, self._lease)
+                whole = whole or self._whole(items)
+                counts = self._store.commit(self._layouts, [item.write for item in whole], self._run_id, self._lease)
             except StoreUnavailable as error:
                 if waited >= self._patience:
                     raise
@@ -227,26 +190,39 @@ class Writer:
                 waited += pause
                 pause = min(pause * 2, _LONGEST_PAUSE)
             except Unstorable as error:
-                return self._divide(items, error)
+                return self._divide(items if len(items) > 1 else whole, error)
             else:
-                for item, count in zip(items, counts, strict=True):
+                for item, count in zip(whole, counts, strict=True):
                     if item.done is not None:
                         item.done(count)
                 return 0
 
-    def _compared(self, items: Sequence[Item]) -> Sequence[Item]:
-        """Batches none of which is late: a query for each resource in place of one for each page."""
-        late: dict[str, list[tuple[int, Item, Late]]] = defaultdict(list)
+    def _whole(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Batches none of which is late.
+
+        Those that were of one resource are compared by one query and shaped as one page, where no record is touched
+        twice: their rows come before what else stands in the transaction.
+        """
+        late: dict[str, list[int]] = defaultdict(list)
         for number, item in enumerate(items):
             if item.late is not None:
-                late[item.write.partition.resource].append((number, item, item.late))
-        whole = list(items)
-        for resource, those in late.items():
-            asked = [(item.write.partition, one.keys) for _, item, one in those]
-            known = self._store.known(self._layouts[resource], asked)
-            for (number, item, one), have in zip(those, known, strict=True):
-                whole[number] = one.compared(item, have)
-        return whole
+                late[item.write.partition.resource].append(number)
+        whole: list[Sequence[Item]] = [[item] for item in items]
+        for resource, numbers in late.items():
+            pages = self._compared(self._layouts[resource], [items[number] for number in numbers])
+            others = [item.write for item in items if item.late is None and item.write.partition.resource == resource]
+            once = len(pages) > 1 and _touch_once(pages, others)
+            for number, page in zip(numbers, pages, strict=True):
+                whole[number] = () if once else [alone(page)]
+            if once:
+                whole[numbers[0]] = together(pages)
+        return list(chain.from_iterable(whole))
+
+    def _compared(self, layout: Layout, items: Sequence[Item]) -> Sequence[Compared]:
+        pages = [(item, item.late) for item in items if item.late is not None]
+        asked = [(item.write.partition, late.found.keys) for item, late in pages]
+        known = self._store.known(layout, asked)
+        return [(item, late, have) for (item, late), have in zip(pages, known, strict=True)]
 
     def _divide(self, items: Sequence[Item], error: SyncdError) -> int:
         """The database refused a value: find its record, keep it whole among the rejects, and store the rest."""
@@ -259,8 +235,7 @@ class Writer:
         if write.root.packed is not None:
             assert item.shape is not None
             shaped = item.shape()
-            columns = replace(write, root=shaped.root, children=shaped.children, misfits=shaped.misfits)
-            return self._commit([replace(item, write=columns, shape=None)])
+            return self._commit([replace(item, write=with_rows(write, shaped), shape=None)])
         if len(write.keys) == 1:
             row = [one[0] for one in write.root.values]
             reject = Reject(error.message, item.records[0] if item.records else row)
@@ -273,6 +248,15 @@ class Writer:
         first, second = _halves(item, len(write.keys) // 2)
         refused = self._commit([first])
         return refused + self._commit([replace(second, write=_without(second.write, refused))])
+
+
+def _touch_once(pages: Sequence[Compared], others: Sequence[Write]) -> bool:
+    """Whether no record is on two of these pages, or in another batch."""
+    keys = list(chain.from_iterable(late.found.keys for _, late, _ in pages))
+    once = set(keys)
+    return len(once) == len(keys) and all(
+        once.isdisjoint(chain(write.keys, write.seen, write.gone)) for write in others
+    )
 
 
 def _without(write: Write, refused: int) -> Write:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -148,9 +148,9 @@ class Lookups:
             each = dict(listed({name: one.type for name, one in columns.items()}).c)
         return delete(child).where(and_(True, *(one == each[name] for name, one in columns.items())))
 
-    def empty_children(self, connection: Connection, records: Sequence[tuple[Partition, Key]]) -> None:
-        """Delete the child rows of these records."""
-        if not records or not self._emptied:
+    def empty_children(self, connection: Connection, records: Iterable[tuple[Partition, Key]]) -> None:
+        """Delete the child rows of these records, of which there is one at least."""
+        if not self._emptied:
             return
         of = "of_" if self._sqlite else ""
         rows = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice, repeat
 from typing import Any
 
 from sqlalchemy import (
@@ -215,19 +215,17 @@ class SqlStore:
         blocks: list[Block] = []
         for write in writes:
             assert write.root is not None
-            own_values = {**constants, SEEN_BY: write.partition.principal}
-            if tables.has_parent:
-                own_values[PARENT] = write.partition.parent_text
-            columns = (*write.root.columns, HASH, MISFITS, *own_values)
-            blocks.append(_block(write.root, own_values.values(), (write.hashes, write.misfits)))
+            same = {**constants, SEEN_BY: write.partition.principal}
+            columns = (*write.root.columns, HASH, MISFITS, *same, *((PARENT,) if tables.has_parent else ()))
+            blocks.append(_root_block(write, write.root, [*same.values()], has_parent=tables.has_parent))
         filled: list[_Filled] = [(tables.root, columns, blocks)]
         gathered: dict[tuple[str, tuple[str, ...]], list[Block]] = defaultdict(list)
         for child in chain.from_iterable(write.children for write in writes):
-            gathered[child.table, (*child.columns, *constants)].append(_block(child, constants.values()))
+            gathered[child.table, (*child.columns, *constants)].append(_child_block(child, constants.values()))
         filled += [(tables.children[name], columns, blocks) for (name, columns), blocks in gathered.items()]
         if all(write.fresh for write in writes) and self._inserted(connection, filled):
             return
-        lookups.empty_children(connection, [(write.partition, key) for write in writes for key in write.keys])
+        lookups.empty_children(connection, chain.from_iterable(map(_owned, writes)))
         self._rows.upsert(connection, *filled[0])
         if not self._inserted(connection, filled[1:]):
             for one in filled[1:]:
@@ -377,11 +375,26 @@ class SqlStore:
         self._ledger.allowed(partitions)
 
 
-def _block(rows: TableRows, constants: Collection[Any], more: Sequence[Sequence[Any]] = ()) -> Block:
-    """The rows with more columns, which those that are packed have already, and with columns of one value."""
+def _root_block(write: Write, root: TableRows, constants: Sequence[Any], *, has_parent: bool) -> Block:
+    """The rows of a resource's own table with the columns that syncd adds."""
+    if root.packed is not None:
+        return with_constants(root.packed, [*constants, *([write.partition.parent_text] if has_parent else ())])
+    block = [*root.values, write.hashes, write.misfits, *([value] * len(root) for value in constants)]
+    if has_parent:
+        block.append([owner.parent_text for owner, size in write.owners for _ in range(size)])
+    return block
+
+
+def _child_block(rows: TableRows, constants: Collection[Any]) -> Block:
+    """Child rows with columns of one value."""
     if rows.packed is not None:
         return with_constants(rows.packed, constants)
-    return [*rows.values, *more, *([value] * len(rows) for value in constants)]
+    return [*rows.values, *([value] * len(rows) for value in constants)]
+
+
+def _owned(write: Write) -> Iterator[tuple[Partition, Key]]:
+    """The keys of its rows, each with its partition."""
+    return zip(chain.from_iterable(repeat(owner, size) for owner, size in write.owners), write.keys, strict=True)
 
 
 def _parted(layouts: Mapping[str, Layout], writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
@@ -393,16 +406,23 @@ def _parted(layouts: Mapping[str, Layout], writes: Sequence[Write]) -> Iterator[
     touched: dict[tuple[Any, ...], set[Key]] = defaultdict(set)
     proved: set[Partition] = set()
     for write in writes:
-        partition = write.partition
-        scope = (getattr(partition, column.name) for column in layouts[partition.resource].id_scope)
-        place, keys = (partition.resource, *scope), {*write.keys, *write.seen, *write.gone}
-        if partition in proved or not keys.isdisjoint(touched[place]):
+        places = list(_places(layouts[write.partition.resource], write))
+        if write.partition in proved or any(not keys.isdisjoint(touched[place]) for place, keys in places):
             yield part
             part = []
             touched.clear()
             proved.clear()
         part.append(write)
-        touched[place] |= keys
+        for place, keys in places:
+            touched[place] |= keys
         if write.proof is not None and write.proof.standing is not None:
-            proved.add(partition)
+            proved.add(write.partition)
     yield part
+
+
+def _places(layout: Layout, write: Write) -> Iterator[tuple[tuple[Any, ...], set[Key]]]:
+    """The keys of the records that it touches, by where they are keys."""
+    keys = iter(write.keys)
+    for partition, size in write.owners:
+        scope = (getattr(partition, column.name) for column in layout.id_scope)
+        yield (partition.resource, *scope), {*islice(keys, size), *write.seen, *write.gone}

@@ -288,12 +288,14 @@ class MemoryStore:
         return write.counts + Counts(deleted=deleted)
 
     def _put(self, layout: Layout, write: Write, root: TableRows, run_id: str) -> None:
-        partition, records = write.partition, self._memory.records[layout.resource]
+        records = self._memory.records[layout.resource]
+        owners = [owner for owner, size in write.owners for _ in range(size)]
         children: dict[Id, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
         for rows in write.children:
             for row in rows_of(rows):
                 children[row[RECORD_ID if RECORD_ID in row else PARENT_ID]][rows.table].append(row)
-        for key, row, content, misfits in zip(write.keys, rows_of(root), write.hashes, write.misfits, strict=True):
+        each = zip(owners, write.keys, rows_of(root), write.hashes, write.misfits, strict=True)
+        for partition, key, row, content, misfits in each:
             place = place_of(layout, partition, key)
             before = records.get(place)
             records[place] = Held(

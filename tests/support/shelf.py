@@ -15,7 +15,7 @@ from support.fake import FakeClock
 from support.memory_store import Held, Memory, MemoryState, MemoryStore, Row, described
 from syncd.catalog.layout import Column, Layout, Table
 from syncd.catalog.resource import Resource
-from syncd.engine.identity import Identifier
+from syncd.engine.identity import Identified, Identifier
 from syncd.engine.minimise import Minimiser
 from syncd.engine.ports import Lease, State, Store
 from syncd.engine.session import Session, Widening
@@ -189,27 +189,32 @@ class Desk:
         self.lease = store.lease(lease, 60) if isinstance(lease, str) else lease
         self._resources = {one.name: one for one in resources}
         self._sessions: dict[str, Session] = {}
-        self._layouts: dict[str, Layout] = {}
+        self.layouts: dict[str, Layout] = {}
 
-    def _session(self, name: str) -> Session:
+    def session(self, name: str) -> Session:
+        """The tables of a resource, shared by all its partitions."""
         if name not in self._sessions:
             resource, names = self._resources[name], frozenset(self._resources)
             layout = self.store.open(resource, names)
             widening = Widening(self.store, self.run_id, lambda _: None)
-            self._sessions[name] = Session(resource, Minimiser((), (), b""), layout, self._layouts, widening)
+            self._sessions[name] = Session(resource, Minimiser((), (), b""), layout, self.layouts, widening)
         return self._sessions[name]
 
     def layout(self, name: str) -> Layout:
         """The tables of a resource as this run knows them; made where they are not."""
-        return self._session(name).layout
+        return self.session(name).layout
+
+    def found(self, partition: Partition, records: Sequence[Any]) -> Identified:
+        """The records of a page, with their keys and hashes."""
+        session = self.session(partition.resource)
+        return Identifier(session.resource, session.layout, partition).identify(records)
 
     def batch(self, partition: Partition, records: Sequence[Any] = (), **more: Any) -> Write:
         """The batch of a page, whatever stands already."""
-        session = self._session(partition.resource)
-        found = Identifier(session.resource, session.layout, partition).identify(records)
+        session, found = self.session(partition.resource), self.found(partition, records)
         write = Write(partition, rejects=found.rejects)
         if found.keys:
-            shaped = session.shape(partition, found.records, found.keys)
+            shaped = session.shape([(partition, len(found.keys))], found.records, found.keys)
             write = replace(
                 write,
                 root=shaped.root,

@@ -34,9 +34,9 @@ def test_a_page_is_made_ready_as_the_caller_does_it(fields: list[dict[str, Any]]
     records = records_of(fields)
     assume(skip < len(records))
     found = Identifier(RESOURCE, LAYOUT, PLACE).identify(records)
-    local = Shaper(LAYOUT).shape(PLACE, found.records[skip:], found.keys[skip:], plain=True)
+    local = Shaper(LAYOUT).shape([(PLACE, len(found.keys[skip:]))], found.records[skip:], found.keys[skip:], plain=True)
     made = prepared(records, key_text(found.keys[skip - 1]) if skip else "")
-    if Shaper(LAYOUT).shape(PLACE, records[skip:], found.keys[skip:]).unknown:
+    if Shaper(LAYOUT).shape([(PLACE, len(records[skip:]))], records[skip:], found.keys[skip:]).unknown:
         assert made is None
         return
     assert made is not None

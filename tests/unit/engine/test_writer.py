@@ -9,8 +9,9 @@ from typing import cast
 from structlog.testing import capture_logs
 
 from syncd.catalog.layout import Layout
+from syncd.engine.batch import Item
 from syncd.engine.ports import Lease, Store
-from syncd.engine.writer import DATABASE, Item, Writer
+from syncd.engine.writer import DATABASE, Writer
 from syncd.errors import StoreUnavailable
 from syncd.model import Counts, Partition, Write
 
