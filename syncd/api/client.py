@@ -8,9 +8,11 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
+from itertools import starmap
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import orjson
 import structlog
@@ -193,7 +195,7 @@ class Client:
             headers["Content-Type"] = "application/json"
         target = quote(f"/{path.lstrip('/')}", safe=_UNRESERVED)
         if params:
-            target += f"{'&' if '?' in path else '?'}{urlencode(params, quote_via=quote)}"
+            target += f"{'&' if '?' in path else '?'}{'&'.join(starmap(_parameter, params))}"
         call = _Call(
             method,
             target,
@@ -206,6 +208,20 @@ class Client:
             reader,
             self._clock.monotonic() + self._limits.seconds,
         )
+        try:
+            return self._attempt(call)
+        except _Transient as error:
+            return self._again(call, error)
+
+    def _again(self, call: _Call, first: _Transient) -> Answer:
+        """What follows on a first attempt that failed; the common one that does not goes without tenacity's accounts."""
+        failed = [first]
+
+        def attempt() -> Answer:
+            if failed:
+                raise failed.pop()
+            return self._attempt(call)
+
         retrying = Retrying(
             stop=stop_after_attempt(self._limits.attempts),
             wait=lambda state: self._pause(state, call),
@@ -215,7 +231,7 @@ class Client:
             reraise=True,
         )
         try:
-            return retrying(self._attempt, call)
+            return retrying(attempt)
         except _Transient as last:
             raise _given_up(last, call, f"{call.requests} times over") from None
 
@@ -397,6 +413,12 @@ def _given_up(last: _Transient, call: _Call, how_often: str) -> ApiError:
     return error(
         f"{_capital(str(last))} for {call.shown}, {how_often}.", "The next run tries again.", status=last.status
     )
+
+
+@lru_cache(maxsize=1024)
+def _parameter(name: str, value: str) -> str:
+    """A query parameter as it is sent; most requests' are those of the one before."""
+    return f"{quote(name, safe='')}={quote(value, safe='')}"
 
 
 def _headers(company_id: int | None) -> dict[str, str]:
