@@ -109,7 +109,7 @@ def unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """
     unpacker, came = zlib.decompressobj(_GZIP), False
     for piece in pieces:
-        came = True
+        came = came or bool(piece)
         yield unpacker.decompress(piece, _UNPACKED)
         while unpacker.unconsumed_tail:
             yield unpacker.decompress(unpacker.unconsumed_tail, _UNPACKED)

@@ -191,6 +191,13 @@ def test_a_packed_answer_is_unpacked_and_never_beyond_all_bounds() -> None:
         tracemalloc.stop()
 
 
+def test_an_answer_without_a_body_is_no_damaged_one_though_it_is_called_packed() -> None:
+    bench = Bench(lambda _: httpx.Response(404, headers={"Content-Encoding": "gzip"}, content=iter([b""])))
+    with pytest.raises(Refused):
+        bench.get()
+    assert len(bench.seen) == 1
+
+
 @pytest.mark.parametrize("damaged", [b"not gzip at all", gzip.compress(b"[1, 2]")[:-6]], ids=["not packed", "cut"])
 def test_a_damaged_packed_answer_is_asked_for_again(damaged: bytes) -> None:
     assert Bench(once(packed(damaged))).get() == [1]

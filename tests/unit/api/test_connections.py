@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,13 @@ BODY = b'{"a":1}'
 EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
 
 
-class Server:
-    """Answers requests with bytes of a script: None hangs up in place of an answer, CLOSE after one."""
+Said = bytes | list[bytes] | None
 
-    def __init__(self, *script: bytes | None, tls: ssl.SSLContext | None = None) -> None:
+
+class Server:
+    """Answers requests with bytes of a script, or with pieces: None hangs up in place of an answer, CLOSE after one."""
+
+    def __init__(self, *script: Said, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
         self._script = list(script)
@@ -72,7 +76,8 @@ class Server:
             answer = self._script.pop(0)
             if answer is None:
                 return
-            connection.sendall(answer)
+            for piece in [answer] if isinstance(answer, bytes) else answer:
+                connection.sendall(piece)
             if self._script[:1] == [CLOSE]:
                 self._script.pop(0)
                 return
@@ -89,7 +94,7 @@ Serve = Callable[..., Server]
 def serve() -> Iterator[Serve]:
     with contextlib.ExitStack() as servers:
 
-        def start(*script: bytes | None, tls: ssl.SSLContext | None = None) -> Server:
+        def start(*script: Said, tls: ssl.SSLContext | None = None) -> Server:
             return servers.enter_context(contextlib.closing(Server(*script, tls=tls)))
 
         yield start
@@ -157,6 +162,58 @@ def test_an_answer_in_chunks_is_read_whole_and_its_connection_used_again(serve: 
     assert server.connections == 1
 
 
+@pytest.mark.parametrize("cuts", [(1,), (9, 16, 17, 18, 19), (40, 64, 65), (66, 67, 68, 69), tuple(range(1, 90))])
+def test_an_answer_is_the_same_however_it_comes(serve: Serve, cuts: tuple[int, ...]) -> None:
+    whole = b"HTTP/1.1 200 \r\nX-Empty:\r\nLink: a\r\nlink: b\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\n[1,\r\n2\r\n2]\r\n0\r\nT: t\r\n\r\n"
+    places = [0, *cuts, len(whole)]
+    server = serve([whole[start:end] for start, end in pairwise(places)], EMPTY)
+    with connected(server) as way:
+        reply = way.send("GET", "/x", {}, None)
+        assert b"".join(reply.pieces()) == b"[1,2]"
+        reply.close()
+        assert reply.headers == {"x-empty": "", "link": "a, b", "transfer-encoding": "chunked"}
+        assert asked(way) == b"[]"
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+def test_an_answer_without_a_length_ends_with_its_connection(serve: Serve, version: bytes) -> None:
+    server = serve(b"HTTP/" + version + b" 200 OK\r\n\r\n[1]", CLOSE, EMPTY)
+    with connected(server) as way:
+        assert [asked(way), asked(way)] == [b"[1]", b"[]"]
+    assert server.connections == 2
+
+
+def test_interim_answers_are_passed_over(serve: Serve) -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=next\r\nContent-Length: 7\r\n\r\n"
+    server = serve(hints + b"HTTP/1.1 100 Continue\r\n\r\n" + EMPTY, EMPTY)
+    with connected(server) as way:
+        reply = way.send("GET", "/x", {}, None)
+        assert (reply.status, dict(reply.headers), b"".join(reply.pieces())) == (200, {"content-length": "2"}, b"[]")
+        reply.close()
+        asked(way)
+    assert server.connections == 1
+
+
+def test_what_follows_an_answer_unasked_belongs_to_nobody(serve: Serve) -> None:
+    forged = b"HTTP/1.1 500 No\r\nLink: forged\r\nContent-Length: 6\r\n\r\nforged"
+    server = serve(EMPTY + forged, EMPTY)
+    with connected(server) as way:
+        reply = way.send("GET", "/x", {}, None)
+        assert (reply.status, b"".join(reply.pieces()), "link" in reply.headers) == (200, b"[]", False)
+        reply.close()
+        assert asked(way) == b"[]"
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+def test_an_answer_that_can_have_no_body_ends_with_its_head(serve: Serve, status: bytes) -> None:
+    server = serve(b"HTTP/1.1 " + status + b"\r\nContent-Encoding: gzip\r\n\r\n", EMPTY)
+    with connected(server) as way:
+        assert [asked(way), asked(way)] == [b"", b"[]"]
+    assert server.connections == 1
+
+
 def test_a_connection_that_the_server_closed_meanwhile_costs_no_request(serve: Serve) -> None:
     server, clock = serve(EMPTY, CLOSE, EMPTY), FakeClock()
     with connected(server, clock=clock) as way:
@@ -191,6 +248,10 @@ def test_an_answer_that_is_let_go_of_unread_does_not_become_the_next_ones(serve:
         b"SMTP ready\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1_000 + b"\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n" + EMPTY,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\nX: " + b"y" * 1_000_000,
     ],
 )
 def test_what_is_no_answer_is_a_broken_connection(serve: Serve, answer: bytes | None) -> None:
