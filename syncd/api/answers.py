@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 
 import orjson
@@ -67,8 +68,12 @@ def date(headers: Mapping[str, str]) -> float | None:
     return _moment(headers.get("date"))
 
 
+@lru_cache(maxsize=16)
 def _moment(text: str | None) -> float | None:
-    """An HTTP date as Unix seconds; None where it is none, or of no believable century."""
+    """An HTTP date as Unix seconds; None where it is none, or of no believable century.
+
+    Dates are whole seconds: most answers bear that of the one before.
+    """
     if text is None:
         return None
     try:

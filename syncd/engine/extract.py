@@ -216,14 +216,15 @@ class Extract:
             cursor=None if page.next is None else self._advance(spec, reading, page.next),
             remove=self._tools.options.remove,
         )
-        item = Item(write, done=outcome.add)
+        late = None
         if live.keys and len(live.keys) <= _FEW and not (spec.complete or self._details):
-            item = replace(item, late=Late(self._session, live, page.plain, outcome.set_aside))
-        else:
+            late = Late(self._session, live, page.plain, outcome.set_aside)
+        item = Item(write, done=outcome.add, late=late)
+        if late is None and live.keys:
             item = self._compared(item, live, shaped, outcome, plain=page.plain)
             reading.fresh += item.write.arrived
         if page.next is None:
-            reading.last = item
+            reading.last = item if count else None
         elif count or write.cursor is not None:
             self._cursor = self._cursor.kept()
             self._tools.writer.put(item)
@@ -395,11 +396,14 @@ class Extract:
             checked_at=reading.started_at or self._tools.clock.now(),
             standing=standing,
         )
-        last = reading.last or Item(Write(self._partition), done=outcome.add)
-        reading.last = None
+        last, reading.last = reading.last, None
         self._cursor = self._cursor.kept()
-        write = replace(last.write, cursor=dump(self._cursor), proof=proof)
-        self._tools.writer.put(replace(last, write=write))
+        cursor = dump(self._cursor)
+        if last is None:
+            item = Item(Write(self._partition, cursor=cursor, proof=proof), done=outcome.add)
+        else:
+            item = replace(last, write=replace(last.write, cursor=cursor, proof=proof))
+        self._tools.writer.put(item)
 
     def _release(self, reading: Reading) -> None:
         """Commit the last page before what the listing proved is known."""

@@ -97,9 +97,8 @@ class Identifier:
 
     def mark(self, record: Any) -> str:
         """Identity of any item as text, to compare page seams with."""
-        content = self._hash(content_bytes(record))
-        key, _ = self._key(record, content)
-        return content.hex() if key is None else key_text(key)
+        key, _ = self._key(record, self._hash(content_bytes(record)) if self._content_key else b"")
+        return self._hash(content_bytes(record)).hex() if key is None else key_text(key)
 
     def _plain_ids(self, records: Sequence[Any]) -> list[Id] | None:
         """The ids of a page where nothing is unusual, the common case: one key field, usable in each, no id twice."""

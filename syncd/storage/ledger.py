@@ -8,15 +8,16 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from syncd.errors import STOPPED
 from syncd.model import Interrupted, Partition, Refusal, Reject, RunRecord, RunReport
 from syncd.storage import tables as own
 from syncd.storage.database import Database, Now
-from syncd.storage.where import is_about, is_one_of, scope_columns, scope_of
+from syncd.storage.where import about, is_about, is_one_of, scope_columns, scope_of
 
 _FIRST_PROBE = timedelta(hours=1)
 _LAST_PROBE = timedelta(days=7)
@@ -34,6 +35,12 @@ class Ledger:
     def __init__(self, database: Database, now: Now) -> None:
         self._database = database
         self._now = now
+
+    @cached_property
+    def _refusals(self) -> Select[Any]:
+        table = own.refusals
+        columns = (table.c.status, table.c.reason, table.c.probe_at, *scope_columns(table))
+        return select(*columns).where(is_about(table, sqlite=self._database.is_sqlite))
 
     def interrupted(self, job: str, principal: str) -> Interrupted | None:
         """The job's last run, where it was broken off and was the same principal's; to be asked under its lease."""
@@ -149,15 +156,13 @@ class Ledger:
 
     def refusals(self, partitions: Sequence[Partition]) -> Mapping[Partition, Refusal]:
         """What is remembered of refused partitions; the others are absent."""
-        table = own.refusals
         wanted = {scope_of(partition): partition for partition in partitions}
         found: dict[Partition, Refusal] = {}
         with self._database.read() as connection:
             for start in range(0, len(partitions), _CHUNK):
                 chunk = partitions[start : start + _CHUNK]
-                about = is_about(table, chunk, sqlite=self._database.is_sqlite)
-                columns = (table.c.status, table.c.reason, table.c.probe_at, *scope_columns(table))
-                for status, reason, probe_at, *scope in connection.execute(select(*columns).where(about)):
+                rows = connection.execute(self._refusals, about(chunk, sqlite=self._database.is_sqlite))
+                for status, reason, probe_at, *scope in rows:
                     partition = wanted.get(tuple(scope))
                     if partition is not None:
                         found[partition] = Refusal(f"{status} {reason}".strip(), probe_at)

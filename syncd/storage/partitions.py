@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import Connection, select
 
 from syncd.model import Partition
 from syncd.storage import tables as own
-from syncd.storage.where import is_about, scope_columns, scope_of
+from syncd.storage.database import Database
+from syncd.storage.where import about, is_about, scope_columns, scope_of
 
 _CHUNK = 200
 """Partitions per query."""
@@ -21,11 +21,14 @@ class PartitionNumbers:
     """Numbers partitions, many in one statement, and remembers the numbers that are committed.
 
     Args:
-        insert: Makes an INSERT of the database's dialect, which can ignore conflicts.
+        database: Where.
     """
 
-    def __init__(self, insert: Any) -> None:
-        self._add = insert(own.partitions).on_conflict_do_nothing()
+    def __init__(self, database: Database) -> None:
+        self._sqlite = database.is_sqlite
+        self._add = database.insert(own.partitions).on_conflict_do_nothing()
+        p = own.partitions
+        self._find = select(p.c.id, *scope_columns(p)).where(is_about(p, sqlite=self._sqlite))
         self._known: dict[Partition, int] = {}
 
     def get(self, partition: Partition) -> int | None:
@@ -57,10 +60,7 @@ class PartitionNumbers:
             numbers |= self._read(connection, unknown[start : start + _CHUNK])
         return numbers
 
-    @staticmethod
-    def _read(connection: Connection, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        p = own.partitions
+    def _read(self, connection: Connection, partitions: Sequence[Partition]) -> dict[Partition, int]:
         wanted = {scope_of(partition): partition for partition in partitions}
-        sqlite = connection.dialect.name == "sqlite"
-        rows = connection.execute(select(p.c.id, *scope_columns(p)).where(is_about(p, partitions, sqlite=sqlite)))
+        rows = connection.execute(self._find, about(partitions, sqlite=self._sqlite))
         return {wanted[tuple(scope)]: number for number, *scope in rows if tuple(scope) in wanted}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from itertools import chain, islice, repeat
 from typing import Any
 
@@ -57,7 +58,7 @@ from syncd.storage.schema import (
     Tables,
 )
 from syncd.storage.sight import Sight
-from syncd.storage.where import is_about, scope_columns, scope_of, sees
+from syncd.storage.where import about, is_about, scope_columns, scope_of, sees
 
 _CHUNK = 1_000
 """Keys or rows per query."""
@@ -80,7 +81,7 @@ class SqlStore:
         self._sqlite = database.is_sqlite
         self._rows: RowWriter = SqliteRows() if database.is_sqlite else PostgresRows()
         self._layouts = Layouts(database, now)
-        self._numbers = PartitionNumbers(database.insert)
+        self._numbers = PartitionNumbers(database)
         self._marks = Marks(database)
         self._sight = Sight(database, self._layouts, self._numbers, self._marks)
         self._ledger = Ledger(database, now)
@@ -108,19 +109,23 @@ class SqlStore:
     def _sql(self, layout: Layout) -> Tables:
         return self._layouts.lookups(layout).tables
 
+    @cached_property
+    def _cursors(self) -> Select[Any]:
+        p, c = own.partitions, own.cursors
+        return (
+            select(p.c.id, *scope_columns(p), c.c.watermark, c.c.full_at, c.c.full_run_id, c.c.state)
+            .join(c, c.c.partition_id == p.c.id, isouter=True)
+            .where(is_about(p, sqlite=self._sqlite))
+        )
+
     def cursors(self, partitions: Sequence[Partition]) -> Mapping[Partition, CursorState]:
         """What is remembered of these partitions; those never read are absent."""
         found: dict[Partition, CursorState] = {}
-        p, c = own.partitions, own.cursors
         wanted = {scope_of(partition): partition for partition in partitions}
         with self._database.read() as connection:
             for start in range(0, len(partitions), 200):
                 chunk = partitions[start : start + 200]
-                rows = connection.execute(
-                    select(p.c.id, *scope_columns(p), c.c.watermark, c.c.full_at, c.c.full_run_id, c.c.state)
-                    .join(c, c.c.partition_id == p.c.id, isouter=True)
-                    .where(is_about(p, chunk, sqlite=self._sqlite))
-                )
+                rows = connection.execute(self._cursors, about(chunk, sqlite=self._sqlite))
                 numbers: dict[Partition, int] = {}
                 for number, *scope, watermark, full_at, full_by, state in rows:
                     partition = wanted.get(tuple(scope))

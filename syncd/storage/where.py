@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, Date, and_, any_, bindparam, cast, func, or_, select, tuple_
+from sqlalchemy import ARRAY, BindParameter, Date, and_, any_, bindparam, cast, func, or_, select, tuple_, type_coerce
 from sqlalchemy.sql.elements import ColumnElement
 
 from syncd.catalog.layout import PARENT_ID, RECORD_ID, Layout
 from syncd.model import Id, Key, Partition, Window
 from syncd.storage import tables as own
 from syncd.storage.schema import DELETED_AT, PARENT, SEEN_BY, Tables
+
+_ABOUT = "about_"
 
 
 def key_text(key: Key) -> str:
@@ -39,12 +41,17 @@ def in_partition(layout: Layout, tables: Tables, partition: Partition) -> Column
 
 def is_in(column: Any, values: Sequence[Id], *, sqlite: bool) -> ColumnElement[bool]:
     """Membership with one bound value for any number of values, so that statements are compiled once."""
+    bound = orjson.dumps(list(values)).decode() if sqlite else list(values)
+    return _is_among(column, bindparam(None, bound), sqlite=sqlite)
+
+
+def _is_among(column: Any, bound: BindParameter[Any], *, sqlite: bool) -> ColumnElement[bool]:
+    """Membership in a list that is bound as JSON text for SQLite, as an array for PostgreSQL."""
     condition: ColumnElement[bool]
     if sqlite:
-        each = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
-        condition = column.in_(select(each.c.value))
+        condition = column.in_(select(func.json_each(bound).table_valued("value").c.value))
     else:
-        condition = column == any_(bindparam(None, list(values), type_=ARRAY(column.type)))
+        condition = column == any_(type_coerce(bound, ARRAY(column.type)))
     return condition
 
 
@@ -110,14 +117,24 @@ def is_one_of(table: Any, partitions: Sequence[Partition]) -> ColumnElement[bool
     return tuple_(*scope_columns(table)).in_([scope_of(partition) for partition in partitions])
 
 
-def is_about(table: Any, partitions: Sequence[Partition], *, sqlite: bool) -> ColumnElement[bool]:
-    """Rows of syncd's own tables among which those of these partitions are, and maybe others.
+def is_about(table: Any, *, sqlite: bool) -> ColumnElement[bool]:
+    """Rows of syncd's own tables among which those of some partitions are, and maybe others.
 
     A list for each column takes five bound values however many partitions there are; naming each partition, five each.
+    `about` gives the values, so that a statement is made once.
     """
-    lists = zip(*map(scope_of, partitions), strict=True)
-    columns = zip(scope_columns(table), lists, strict=True)
-    return and_(*(is_in(column, [*dict.fromkeys(values)], sqlite=sqlite) for column, values in columns))
+    return and_(
+        *(_is_among(column, bindparam(f"{_ABOUT}{column.name}"), sqlite=sqlite) for column in scope_columns(table))
+    )
+
+
+def about(partitions: Sequence[Partition], *, sqlite: bool) -> dict[str, Any]:
+    """The values of `is_about` for these partitions."""
+    lists = ([*dict.fromkeys(values)] for values in zip(*map(scope_of, partitions), strict=True))
+    return {
+        f"{_ABOUT}{column.name}": orjson.dumps(values).decode() if sqlite else values
+        for column, values in zip(scope_columns(own.partitions), lists, strict=True)
+    }
 
 
 def is_partition(partition: Partition) -> ColumnElement[bool]:
