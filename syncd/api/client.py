@@ -151,6 +151,8 @@ class Client:
         self._clock = clock
         self._limits = limits or Limits()
         self._lock = threading.Lock()
+        # Bound once: a logger that is not makes another for every line, also for one that is not to be shown.
+        self._log = _log.bind()
         self.requests = 0
 
     @property
@@ -302,7 +304,7 @@ class Client:
             self._circuit.worked()
         else:
             self._circuit.failed()
-        _log.debug(
+        self._log.debug(
             "request",
             method=call.method,
             path=call.shown,

@@ -17,8 +17,9 @@ from syncd.model import Priority
 
 _log = structlog.get_logger(__name__)
 
-_SPARE = 48
-"""Slots taken from the shared ledger in advance, where there are plenty: it need not be asked for every request."""
+_SPARE = 128
+"""Slots taken from the shared ledger in advance, where there are plenty: it need not be asked for every request, and while
+it is asked nobody else gets a slot."""
 _HELD_SECONDS = 1.0
 """For how long a slot in advance may be used; the time that it was granted for passes."""
 _FORGOTTEN_SECONDS = 10.0
