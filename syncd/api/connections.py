@@ -1,7 +1,7 @@
 """Connections to Procore, kept and used again: a socket and llhttp, as an increment's time is its requests'.
 
 httpx, by way of httpcore and h11, spends 0.9 ms of CPU on a request with an empty answer, the standard library's client
-0.3 and this 0.1. Where requests go by way of a proxy, `OverHttpx` is used.
+0.3 and this 0.1. Where requests go by way of a proxy, httpx is used (`over_httpx`).
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ import socket
 import ssl
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from syncd.api import httpx
 from syncd.api.ports import Clock, NoAnswer, Reply
 
 CONNECT_SECONDS = 10.0
@@ -40,10 +39,9 @@ _MOST_WITHOUT_BODY = 2**17
 _MOST_HEADERS = 100
 _UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """What no line of a request's head can hold (RFC 9110, 5.5)."""
-_TIMEOUTS = httpx.Timeout(STEP_SECONDS, connect=CONNECT_SECONDS, pool=None)
-_SILENT = "Procore did not answer in time"
-_BROKEN = "the connection broke"
-_UNREACHED = "Procore cannot be reached"
+SILENT = "Procore did not answer in time"
+BROKEN = "the connection broke"
+UNREACHED = "Procore cannot be reached"
 
 
 class Connections:
@@ -73,10 +71,13 @@ class Connections:
 
     def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         """Send a request, and wait for the answer's head. As `Transport.send`."""
+        try:
+            request = _request(method, target, {"Host": self._host_header, **headers}, body)
+        except ValueError:
+            raise NoAnswer(BROKEN, sent=False) from None
         self._room.acquire()
         connection: socket.socket | None = None
         try:
-            request = _request(method, target, {"Host": self._host_header, **headers}, body)
             connection = self._taken() or self._made()
             connection.sendall(request)
             return _Reply(self, connection)
@@ -84,9 +85,8 @@ class Connections:
             if connection is not None:
                 connection.close()
             self._room.release()
-            # A request that cannot be sent is a ValueError.
-            if isinstance(error, OSError | ValueError):
-                raise NoAnswer(_SILENT if isinstance(error, TimeoutError) else _BROKEN) from None
+            if isinstance(error, OSError):
+                raise NoAnswer(SILENT if isinstance(error, TimeoutError) else BROKEN) from None
             raise
 
     def _taken(self) -> socket.socket | None:
@@ -112,7 +112,7 @@ class Connections:
         except (OSError, UnicodeError):
             if connection is not None:
                 connection.close()
-            raise NoAnswer(_UNREACHED) from None
+            raise NoAnswer(UNREACHED, sent=False) from None
         connection.settimeout(self._step_seconds)
         return connection
 
@@ -178,7 +178,7 @@ class _Heard:
         if self._count > _MOST_HEADERS:
             raise ValueError
         if not self.begun:
-            _add(self.headers, name.decode("latin-1"), value.decode("latin-1"))
+            add_header(self.headers, name.decode("latin-1"), value.decode("latin-1"))
 
     def on_headers_complete(self) -> None:
         if self.surplus:
@@ -253,7 +253,7 @@ class _Reply:
             try:
                 self._hear(self._connection, _PIECE)
             except OSError as error:
-                raise NoAnswer(_SILENT if isinstance(error, TimeoutError) else _BROKEN) from None
+                raise NoAnswer(SILENT if isinstance(error, TimeoutError) else BROKEN) from None
 
     def close(self) -> None:
         """Give the connection back; one whose answer was not read to its end is closed."""
@@ -264,66 +264,7 @@ class _Reply:
         self._home.done(connection, reusable=self._heard.keeps and not self._heard.surplus)
 
 
-class OverHttpx:
-    """One of httpx's transports: for proxies, and for whoever puts another in the network's place.
-
-    Args:
-        transport: Connections. Its redirects and cookies would be httpx.Client's, which stands not in between.
-        origin: Scheme, host and port that requests go to.
-    """
-
-    def __init__(self, transport: httpx.BaseTransport, origin: str) -> None:
-        self._transport = transport
-        self._origin = origin
-
-    def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
-        """Send a request, and wait for the answer's head. As `Transport.send`."""
-        extensions = {"timeout": _TIMEOUTS.as_dict()}
-        url = f"{self._origin}{target}"
-        request = httpx.Request(method, url, headers=headers, content=body, extensions=extensions)
-        try:
-            return _HttpxReply(self._transport.handle_request(request))
-        except httpx.TransportError as error:
-            raise _no_answer(error) from None
-
-    def close(self) -> None:
-        """Close its connections."""
-        self._transport.close()
-
-
-class _HttpxReply:
-    def __init__(self, response: httpx.Response) -> None:
-        self._response = response
-        self.status = response.status_code
-        self.headers = _together(response.headers.multi_items())
-
-    def pieces(self) -> Iterator[bytes]:
-        """The body as it comes. As `Reply.pieces`."""
-        assert isinstance(self._response.stream, httpx.SyncByteStream)
-        try:
-            yield from self._response.stream
-        except httpx.TransportError as error:
-            raise _no_answer(error) from None
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._response.close()
-
-
-def _no_answer(error: httpx.TransportError) -> NoAnswer:
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return NoAnswer(_UNREACHED)
-    return NoAnswer(_SILENT if isinstance(error, httpx.TimeoutException) else _BROKEN)
-
-
-def _together(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
-    found: dict[str, str] = {}
-    for name, value in headers:
-        _add(found, name, value)
-    return found
-
-
-def _add(headers: dict[str, str], name: str, value: str) -> None:
+def add_header(headers: dict[str, str], name: str, value: str) -> None:
     """Headers stand by their names in small letters; what comes several times is one list (RFC 9110, 5.2)."""
     known = name.lower()
     headers[known] = f"{headers[known]}, {value}" if known in headers else value

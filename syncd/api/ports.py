@@ -27,7 +27,15 @@ class Clock(Protocol):
 
 
 class NoAnswer(Exception):
-    """No answer came, or not all of it; its text says what happened, as the beginning of a sentence."""
+    """No answer came, or not all of it; its text says what happened, as the beginning of a sentence.
+
+    Attributes:
+        sent: Whether the request may have been carried out all the same.
+    """
+
+    def __init__(self, what: str, *, sent: bool = True) -> None:
+        super().__init__(what)
+        self.sent = sent
 
 
 class Reply(Protocol):

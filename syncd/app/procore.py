@@ -6,17 +6,18 @@ import hashlib
 import os
 import ssl
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from syncd.api import httpx
 from syncd.api.circuit import Circuit
 from syncd.api.client import Client
-from syncd.api.connections import Connections, OverHttpx
+from syncd.api.connections import STEP_SECONDS, Connections
 from syncd.api.pacer import Pacer
 from syncd.api.ports import Clock, Transport
 from syncd.api.proxy import proxy_for
 from syncd.api.quota import quota_of
 from syncd.api.requests import RequestLedger
 from syncd.api.source import Api
+from syncd.app.endpoint import ENDPOINT_SECONDS, TokenEndpoint
 from syncd.app.kit import Kit
 from syncd.auth import grants as oauth
 from syncd.auth.bearer import Bearer
@@ -27,7 +28,8 @@ from syncd.config.settings import ProcoreSettings
 from syncd.storage.database import Database
 from syncd.storage.quota import SqlQuota, SqlRequests
 
-_CONNECTIONS = httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=60.0)
+if TYPE_CHECKING:
+    from httpx import BaseTransport
 
 
 class Procore:
@@ -46,17 +48,15 @@ class Procore:
         ledger: Counts requests.
     """
 
-    def __init__(
-        self, keys: ProcoreSettings, database: Database, kit: Kit, transport: httpx.BaseTransport | None
-    ) -> None:
+    def __init__(self, keys: ProcoreSettings, database: Database, kit: Kit, transport: BaseTransport | None) -> None:
         self._url = keys.api_url
         self._clock = kit.clock
         authorities = _authorities(keys)
         self._transport = _way(keys.api_url, kit.clock, authorities, transport)
-        self._http = httpx.Client(verify=authorities, transport=transport, follow_redirects=False)
+        self._login = _way(keys.login_url, kit.clock, authorities, transport, step_seconds=ENDPOINT_SECONDS)
         secret = Secret(keys.client_secret.get_secret_value())
         app = oauth.App(keys.login_url, keys.client_id, secret, keys.redirect_uri)
-        self.grants = Grants(self._http, app, kit.redactor)
+        self.grants = Grants(TokenEndpoint(self._login, keys.login_url).post, app, kit.redactor)
         self.client_digest = hashlib.sha256(f"{keys.login_url} {keys.client_id}".encode()).hexdigest()
         quota = SqlQuota(database, self.client_digest, quota_of, kit.clock.now)
         self.pacer = Pacer(quota, kit.clock, keys.quota_share)
@@ -92,20 +92,32 @@ class Procore:
         try:
             self.flush()
         finally:
-            self._http.close()
+            self._login.close()
             self._transport.close()
 
 
 def _authorities(keys: ProcoreSettings) -> ssl.SSLContext:
     """Whom to believe; nobody where nothing is asked over TLS, as reading their certificates takes a twentieth of a start."""
-    if any(url.startswith("https:") for url in (keys.login_url, keys.api_url)):
-        return httpx.create_ssl_context()
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not any(url.startswith("https:") for url in (keys.login_url, keys.api_url)):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    import certifi  # noqa: PLC0415 - see above
+
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    return ssl.create_default_context(cafile=file or (None if folder else certifi.where()), capath=folder)
 
 
-def _way(url: str, clock: Clock, authorities: ssl.SSLContext, instead: httpx.BaseTransport | None) -> Transport:
-    """The way to the API: straight, by a proxy that the environment names, or by what stands in the network's place."""
+def _way(
+    url: str,
+    clock: Clock,
+    authorities: ssl.SSLContext,
+    instead: BaseTransport | None,
+    *,
+    step_seconds: float = STEP_SECONDS,
+) -> Transport:
+    """The way to an origin: straight, by a proxy that the environment names, or by what stands in the network's place."""
     proxy = proxy_for(url, os.environ)
     if instead is None and proxy is None:
-        return Connections(url, clock, authorities)
-    return OverHttpx(instead or httpx.HTTPTransport(verify=authorities, limits=_CONNECTIONS, proxy=proxy), url)
+        return Connections(url, clock, authorities, step_seconds=step_seconds)
+    from syncd.api.over_httpx import OverHttpx  # noqa: PLC0415 - a straight way needs no httpx
+
+    return OverHttpx(instead, url, step_seconds=step_seconds, proxy=proxy, tls=authorities)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from syncd.api import httpx
 from syncd.app.access import Access
 from syncd.app.kit import Kit, Silent
 from syncd.app.parts import Parts
@@ -32,6 +31,8 @@ from syncd.storage.state import JobState
 from syncd.storage.store import SqlStore
 
 if TYPE_CHECKING:
+    from httpx import BaseTransport
+
     from syncd.app.preview import Preview
     from syncd.app.views import Views
     from syncd.daemon.due import Schedule
@@ -58,7 +59,7 @@ class App:
     """
 
     def __init__(
-        self, configuration: Configuration, catalog: Catalog, kit: Kit, transport: httpx.BaseTransport | None = None
+        self, configuration: Configuration, catalog: Catalog, kit: Kit, transport: BaseTransport | None = None
     ) -> None:
         settings = configuration.settings
         self.configuration = configuration

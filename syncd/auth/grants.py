@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
-import httpx
 import orjson
 
-from syncd import __version__
 from syncd.auth.secret import Redactor, Secret
 from syncd.errors import ConsentNeeded, CredentialsRefused, SyncdError
 
 _DEFAULT_LIFE = 5400.0
 _SHORTEST_LIFE, _LONGEST_LIFE = 1.0, 86_400.0
-_LARGEST_ANSWER = 65_536
 _CHECK_APP = "Check procore.environment, client_id and client_secret."
-_TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 _FINAL = frozenset(
     {"invalid_client", "unauthorized_client", "invalid_scope", "unsupported_grant_type", "invalid_request"}
 )
-_REFUSALS = frozenset({httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN})
-_NO_ENDPOINT = frozenset({httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED, httpx.codes.GONE})
-_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+_REFUSALS = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_NO_ENDPOINT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
+
+Post = Callable[[str, Mapping[str, str]], tuple[int, Mapping[str, str], bytes]]
+"""Posts a form to a path of the token endpoint: status, headers by their names in small letters, and body of the answer.
+
+Redirects are answers. It raises TokenEndpointUnavailable where none comes.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,13 @@ class Grants:
     """Asks for tokens.
 
     Args:
-        http: Connections; redirects stay off.
+        post: The way to the token endpoint.
         app: The app.
         redactor: Told of every secret that comes.
     """
 
-    def __init__(self, http: httpx.Client, app: App, redactor: Redactor) -> None:
-        self._http = http
+    def __init__(self, post: Post, app: App, redactor: Redactor) -> None:
+        self._post = post
         self._app = app
         self._redactor = redactor
         redactor.learn(app.client_secret)
@@ -131,15 +133,16 @@ class Grants:
             "client_secret": self._app.client_secret.reveal(),
         }
         status, _, _ = self._post("/oauth/revoke", form)
-        if status != httpx.codes.OK:
+        if status != HTTPStatus.OK:
             raise TokenEndpointUnavailable(f"Procore answered {status} to the request to revoke a token.")
 
     def _token(self, form: Mapping[str, str]) -> Grant:
         secret = self._app.client_secret.reveal()
-        status, headers, data = self._post(
+        status, headers, body = self._post(
             "/oauth/token", {**form, "client_id": self._app.client_id, "client_secret": secret}
         )
-        if status == httpx.codes.OK:
+        data = _parsed(body)
+        if status == HTTPStatus.OK:
             return self._grant(data)
         error = str(data.get("error") or "")
         error = self._shown(error, 80)
@@ -175,35 +178,17 @@ class Grants:
         self._redactor.learn(*pair)
         return Grant(*pair, _life(data.get("expires_in")))
 
-    def _post(self, path: str, form: Mapping[str, str]) -> tuple[int, httpx.Headers, Mapping[str, Any]]:
-        url = self._app.login_url + path
-        headers = {"Accept": "application/json", "User-Agent": f"syncd/{__version__}"}
-        try:
-            with self._http.stream(
-                "POST", url, data=dict(form), headers=headers, follow_redirects=False, timeout=_TIMEOUT
-            ) as response:
-                body = b""
-                for chunk in response.iter_bytes():
-                    body += chunk
-                    if len(body) > _LARGEST_ANSWER:
-                        raise TokenEndpointUnavailable("The token endpoint gave an answer that is far too long.")
-        except _UNSENT as error:
-            raise TokenEndpointUnavailable(f"{self._app.login_url} cannot be reached.", sent=False) from error
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            raise TokenEndpointUnavailable(f"{self._app.login_url} did not answer.") from error
-        data = _parsed(body)
-        return response.status_code, response.headers, data if isinstance(data, dict) else {}
 
-
-def _parsed(body: bytes) -> Any:
-    """JSON, of which as much is taken as can be: a token may be in it that exists nowhere else."""
+def _parsed(body: bytes) -> Mapping[str, Any]:
+    """A JSON object, of which as much is taken as can be: a token may be in it that exists nowhere else."""
     try:
-        return orjson.loads(body)
+        data = orjson.loads(body)
     except orjson.JSONDecodeError:
         try:
-            return json.loads(body.decode("utf-8", "replace"))
+            data = json.loads(body.decode("utf-8", "replace"))
         except (ValueError, RecursionError):
-            return {}
+            data = None
+    return data if isinstance(data, dict) else {}
 
 
 def _life(told: Any) -> float:

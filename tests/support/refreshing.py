@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 
-import httpx
 from sqlalchemy import update
 
+from syncd.api.connections import Connections
+from syncd.app.endpoint import TokenEndpoint
 from syncd.auth.accounts import Accounts
 from syncd.auth.grants import App, Grants
 from syncd.auth.ports import StoredToken
@@ -72,20 +73,19 @@ def desk(place: Place) -> Iterator[Desk]:
     clock, redactor = SystemClock(), Redactor()
     database = Database(place.database)
     migrate.verify(database)
-    with httpx.Client() as http:
-        app = App(place.login_url, "demo", Secret("demo"), REDIRECT)
-        grants = Grants(http, app, redactor)
-        store = SqlTokens(database, app.login_url, app.client_id, REDIRECT, StoredToken)
-        locks = SqlStore(database, clock.now)
-        vault = Vault([Secret(place.key)], "the test", redactor)
-        failures = TokenFailures(database, clock.now)
-        yield Desk(
-            UserSupply(LABEL, grants, store, lambda: vault, locks, clock, place.lease_seconds),
-            Accounts(grants, store, lambda: vault, locks, failures, clock),
-            store,
-            database,
-            vault,
-        )
+    app = App(place.login_url, "demo", Secret("demo"), REDIRECT)
+    grants = Grants(TokenEndpoint(Connections(place.login_url, clock), place.login_url).post, app, redactor)
+    store = SqlTokens(database, app.login_url, app.client_id, REDIRECT, StoredToken)
+    locks = SqlStore(database, clock.now)
+    vault = Vault([Secret(place.key)], "the test", redactor)
+    failures = TokenFailures(database, clock.now)
+    yield Desk(
+        UserSupply(LABEL, grants, store, lambda: vault, locks, clock, place.lease_seconds),
+        Accounts(grants, store, lambda: vault, locks, failures, clock),
+        store,
+        database,
+        vault,
+    )
     database.close()
 
 

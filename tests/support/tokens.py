@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl
 import httpx
 from cryptography.fernet import Fernet
 
+from syncd.api.over_httpx import OverHttpx
+from syncd.app.endpoint import TokenEndpoint
 from syncd.auth.grants import App, Grants
 from syncd.auth.ports import StoredToken
 from syncd.auth.secret import Redactor, Secret
@@ -206,7 +208,8 @@ class Endpoint:
     def grants(self, redactor: Redactor | None = None) -> Grants:
         """What asks this endpoint."""
         app = App(LOGIN_URL, "client", Secret("a-client-secret"), "http://localhost:8910/callback")
-        return Grants(httpx.Client(transport=httpx.MockTransport(self)), app, redactor or Redactor())
+        way = OverHttpx(httpx.MockTransport(self), LOGIN_URL)
+        return Grants(TokenEndpoint(way, LOGIN_URL).post, app, redactor or Redactor())
 
 
 def lost_after(endpoint: Endpoint) -> Callable[[dict[str, str]], Exception]:

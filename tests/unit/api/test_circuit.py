@@ -15,7 +15,7 @@ from support.tokens import Known
 
 from syncd.api.circuit import Circuit
 from syncd.api.client import Client, Limits
-from syncd.api.connections import OverHttpx
+from syncd.api.over_httpx import OverHttpx
 from syncd.api.pacer import MemoryQuota, Pacer
 from syncd.api.requests import RequestLedger
 from syncd.errors import Stopped, Unavailable

@@ -16,7 +16,7 @@ from support.tokens import Known
 from syncd import __version__
 from syncd.api.circuit import Circuit
 from syncd.api.client import Client, Limits
-from syncd.api.connections import OverHttpx
+from syncd.api.over_httpx import OverHttpx
 from syncd.api.pacer import MemoryQuota, Pacer
 from syncd.api.ports import Observation
 from syncd.api.requests import RequestLedger
