@@ -25,6 +25,7 @@ from syncd.auth.grants import Grants
 from syncd.auth.manager import TokenManager
 from syncd.auth.secret import Secret
 from syncd.config.settings import ProcoreSettings
+from syncd.errors import ConfigError
 from syncd.storage.database import Database
 from syncd.storage.quota import SqlQuota, SqlRequests
 
@@ -103,7 +104,13 @@ def _authorities(keys: ProcoreSettings) -> ssl.SSLContext:
     import certifi  # noqa: PLC0415 - see above
 
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    return ssl.create_default_context(cafile=file or (None if folder else certifi.where()), capath=folder)
+    try:
+        return ssl.create_default_context(cafile=file or (None if folder else certifi.where()), capath=folder)
+    except OSError as error:
+        raise ConfigError(
+            f"The certificates in {file or folder or certifi.where()} cannot be read: {error.strerror or error}.",
+            "Check the variables SSL_CERT_FILE and SSL_CERT_DIR of the environment.",
+        ) from None
 
 
 def _way(

@@ -176,6 +176,17 @@ def test_the_configuration_is_found_wherever_it_is_named(folder: Path, place: st
     assert not (folder / "syncd.db").exists()
 
 
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_cannot_be_read_are_one_sentence(folder: Path, tmp_path: Path, content: str | None) -> None:
+    bundle = tmp_path / "company.pem"
+    if content is not None:
+        bundle.write_text(content)
+    done = syncd("status", "--config", str(folder), environ=CREDENTIALS | {"SSL_CERT_FILE": str(bundle)})
+    first, remedy = done.stderr.splitlines()
+    assert (done.returncode, remedy) == (2, "Check the variables SSL_CERT_FILE and SSL_CERT_DIR of the environment.")
+    assert first.startswith(f"error: The certificates in {bundle} cannot be read: ")
+
+
 def test_no_configuration_says_where_it_was_looked_for(tmp_path: Path) -> None:
     done = syncd("sync", "field", cwd=tmp_path)
     assert done.returncode == 2
