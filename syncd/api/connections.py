@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -80,7 +80,7 @@ class Connections:
         try:
             connection = self._taken() or self._made()
             connection.sendall(request)
-            return _Reply(self, connection)
+            return _Reply(self, connection, self._clock.monotonic, self._step_seconds)
         except BaseException as error:
             if connection is not None:
                 connection.close()
@@ -208,17 +208,28 @@ class _Heard:
 class _Reply:
     """An answer whose body is still on its way.
 
+    Args:
+        home: Where its connection goes back to.
+        connection: From where it comes.
+        monotonic: The time.
+        seconds: How long its head may take, whether it does not come or comes drop by drop.
+
     Raises:
         OSError: It is none, or does not come.
     """
 
-    def __init__(self, home: Connections, connection: socket.socket) -> None:
+    def __init__(
+        self, home: Connections, connection: socket.socket, monotonic: Callable[[], float], seconds: float
+    ) -> None:
         self._home = home
         self._connection: socket.socket | None = connection
         self._heard = _Heard()
         self._without_body = 0
+        until = monotonic() + seconds
         while not self._heard.begun:
             self._hear(connection, _HEAD)
+            if monotonic() > until:
+                raise TimeoutError
         self.status = self._heard.status
         self.headers: Mapping[str, str] = self._heard.headers
 

@@ -276,6 +276,17 @@ def test_a_server_that_says_nothing_is_not_waited_for_without_end(serve: Serve) 
         asked(way)
 
 
+def test_a_head_that_comes_drop_by_drop_is_not_waited_for_without_end(serve: Serve) -> None:
+    class Passing(FakeClock):
+        def monotonic(self) -> float:
+            self.advance(seconds=0.2)
+            return super().monotonic()
+
+    server = serve([bytes([byte]) for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20_000])
+    with connected(server, clock=Passing()) as way, pytest.raises(NoAnswer, match="did not answer in time"):
+        asked(way)
+
+
 def test_a_server_that_is_not_there_is_said_to_be() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         origin = f"http://127.0.0.1:{gone.getsockname()[1]}"
