@@ -32,6 +32,9 @@ def opened(context: typer.Context, *, prepare: bool = True) -> Iterator[App]:
         SchemaMismatch: The database is behind or ahead.
         StoreError: The database cannot be reached or written.
     """
+    from syncd.memory import share_heaps
+
+    share_heaps()
     invocation = Invocation.of(context)
     stop = threading.Event()
     with _lasting():

@@ -25,9 +25,9 @@ def run(context: typer.Context) -> None:
     """
     from syncd.auth.secret import Redactor
     from syncd.clock import SystemClock
-    from syncd.daemon.memory import share_heaps
     from syncd.daemon.sdnotify import Notifier
     from syncd.daemon.service import Service
+    from syncd.memory import share_heaps
 
     share_heaps()
     invocation = Invocation.of(context)

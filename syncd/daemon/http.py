@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from syncd.daemon.memory import give_back
 from syncd.daemon.metrics import Metrics
 from syncd.errors import SyncdError
+from syncd.memory import give_back
 from syncd.overview import View
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ import structlog
 
 from syncd import __version__
 from syncd.daemon.agenda import Agenda, Ended, Program, Running
-from syncd.daemon.memory import give_back
 from syncd.daemon.sdnotify import Notifier
 from syncd.daemon.signals import handled
 from syncd.daemon.timer import Timer
 from syncd.engine.ports import Clock
 from syncd.errors import StoreError, StoreUnavailable, SyncdError
+from syncd.memory import give_back
 from syncd.storage.incidents import Incident
 
 _log = structlog.get_logger(__name__)

@@ -63,8 +63,8 @@ class Writer:
         clock: Clock,
         progress: Progress,
         *,
-        batch_rows: int = 2_000,
-        most_rows: int = 4_000,
+        batch_rows: int = 1_250,
+        most_rows: int = 2_500,
         patience: float = 3_600.0,
         linger: float = 0.2,
     ) -> None:

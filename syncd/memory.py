@@ -1,4 +1,4 @@
-"""Memory that is used while jobs run and not between: given back to the system, where its C library can do that."""
+"""Memory that is used for a while and not for long: given back to the system, where its C library can do that."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import gc
 
 _ARENA_MAX = -8
 """Of mallopt(3), as glibc numbers it."""
-_ARENAS = 2
+_ARENAS = 1
 """Heaps that threads share. Each thread of a run would get its own, and leave it scattered with what lives on."""
 
 
 def share_heaps() -> None:
-    """Let all threads use few heaps; to be called before there are threads."""
+    """Let all threads use one heap; to be called before there are threads."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_ARENA_MAX, _ARENAS)
 

@@ -10,7 +10,7 @@ import pytest
 
 USE = """
 from pathlib import Path
-from syncd.daemon.memory import give_back
+from syncd.memory import give_back
 
 def resident():
     lines = Path("/proc/self/status").read_text().splitlines()
