@@ -374,9 +374,6 @@ def test_how_many_rows_stand_is_counted_as_they_come_and_go(shelf: Shelf, desk: 
     assert standing() == 40
 
 
-# Sight, tombstones, and what a listing did not bring.
-
-
 def test_rows_that_come_and_go_after_a_proof_in_the_same_transaction_count_from_it(shelf: Shelf, desk: Desk) -> None:
     proof = Proof(Mode.FULL, 4, 4, 4, 0, Status.OK, "", shelf.clock.now(), standing=4)
     desk.put(HERE, [{"id": number} for number in range(1, 5)], arrived=4)
@@ -388,6 +385,9 @@ def test_rows_that_come_and_go_after_a_proof_in_the_same_transaction_count_from_
     )
     row = only(shelf.remembered("syncd_partitions"))
     assert (row["standing"], row["note"]) == (3, "looked at what was deleted")
+
+
+# Sight, tombstones, and what a listing did not bring.
 
 
 def test_what_is_gone_becomes_a_tombstone_that_keeps_its_values(shelf: Shelf, desk: Desk) -> None:
@@ -566,6 +566,3 @@ def test_many_parents_are_told_each_once(desk: Desk) -> None:
     assert parents(desk, ["id"], None) == sorted(((number,) for number in range(2_500)), key=str)
     assert parents(desk, ["owner_id", "id"], 10) == sorted(((n // 1_100, n) for n in range(2_500)), key=str)
     assert parents(desk, ["owner_id"], None) == [(0,), (1,), (2,)]
-
-
-# Tables.

@@ -11,21 +11,17 @@ from typing import Any
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
+from support import things
 from support.shelf import Desk, MemoryShelf, Shelf, SqlShelf
 
-from syncd.catalog.resource import Resource
 from syncd.errors import SyncdError
 from syncd.model import Counts, CursorState, Key, Mode, Partition, Proof, Status, Window, Write
 
 _TORTURE = os.environ.get("HYPOTHESIS_PROFILE") == "torture"
 _EXAMPLES = int(os.environ.get("SYNCD_TORTURE_EXAMPLES", "2000" if _TORTURE else "20"))
 
-THINGS = Resource(
-    name="things",
-    title="Things",
-    tool="Test/Things",
-    path="/rest/v1.0/things",
-    scope="project",
+THINGS = replace(
+    things.THINGS,
     fields={
         "id": "integer",
         "name": "string",
@@ -35,9 +31,7 @@ THINGS = Resource(
         "crates": [{"id": "integer", "items": [{"id": "integer"}]}],
     },
 )
-LINES = replace(
-    THINGS, name="lines", scope="company", parents={"thing_id": ("things",)}, fields={"id": "integer", "name": "string"}
-)
+LINES = things.LINES
 PAIRS = replace(THINGS, name="pairs", key=("id", "kind"), fields={"id": "integer", "kind": "string", "name": "string"})
 CATALOG = (THINGS, LINES, PAIRS)
 

@@ -7,9 +7,7 @@ from dataclasses import replace
 from support.memory_store import Row
 from support.shelf import Desk, Shelf
 from syncd.catalog.resource import Resource
-from syncd.model import (
-    Partition,
-)
+from syncd.model import Partition
 
 THINGS = Resource(
     name="things",
